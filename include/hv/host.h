@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The host kernel behind host_*() functions: everything that depends on its
+ * version, or on exports that newer kernels keep for KVM.
+ */
+#ifndef HV_HOST_H
+#define HV_HOST_H
+
+#include <linux/types.h>
+
+struct eventfd_ctx;
+struct fpu_guest;
+struct mm_struct;
+struct page;
+struct vm_area_struct;
+
+/* ---- src/host/entry.c: the way into and out of the guest ---- */
+/* Task work, signals, reschedule before entry. Interrupts on; 0 or -EINTR (signal). */
+int host_handle_work(void);
+/* Interrupts off: something for host_handle_work() to do. */
+bool host_work_pending(void);
+/* Interrupts off, around the entry; between enter and exit RCU is not watching. */
+void host_guest_timing_enter(void);
+void host_guest_timing_exit(void);
+void host_guest_state_enter(void);	/* noinstr */
+void host_guest_state_exit(void);	/* noinstr */
+/* Make @cpu leave the guest: a reschedule IPI, harmless to anything else */
+void host_kick_cpu(int cpu);
+
+/* ---- src/host/intr.c: what arrived in the guest, given to the host's handlers ---- */
+void host_handle_irq(unsigned int vector);	/* interrupts off; IDT gate of the vector */
+void host_handle_nmi(void);			/* noinstr, right after the exit */
+void host_handle_mce(void);			/* interrupts off */
+
+/* ---- src/host/state.c: host state for the backend ---- */
+u64 host_cr3(void);			/* this CPU's now, PCID included; interrupts off */
+u64 host_cr4(void);			/* from the kernel's shadow */
+u64 host_tss_base(int cpu);
+u64 host_gdt_base(int cpu);
+u64 host_idt_base(void);
+u64 host_kernel_gs_base(int cpu);	/* value of GS base in the kernel */
+u64 host_entry_stack(int cpu);		/* IA32_SYSENTER_ESP of the host */
+/* After VM exits left GDTR and TSS limits at their maximum; preemption off */
+void host_restore_limits(void);
+/* User FS/GS bases and selectors of current, to the places where VMCS and put need them */
+struct host_segs {
+	u16 fs_sel;
+	u16 gs_sel;
+	u16 ldt_sel;
+	u16 ds_sel;
+	u16 es_sel;
+	u64 fs_base;
+	u64 gs_base;	/* user's: in MSR_KERNEL_GS_BASE while in the kernel */
+};
+void host_save_segs(struct host_segs *s);	/* preemption off */
+void host_load_segs(const struct host_segs *s);	/* preemption off; undo what the guest left */
+/* Host values of the SYSCALL MSRs and TSC_AUX, read when no other hypervisor can have
+ * guest values loaded
+ */
+bool host_hw_breakpoint_active(void);
+void host_restore_debugregs(void);
+
+/* ---- src/host/fpu.c ---- */
+struct fpu_guest *host_fpu_alloc(void);
+void host_fpu_free(struct fpu_guest *fpu);
+int host_fpu_swap(struct fpu_guest *fpu, bool enter_guest);
+void host_fpu_return(void);		/* interrupts off: registers may be in memory: load them */
+void host_fpu_to_uabi(struct fpu_guest *fpu, void *buf, u32 size, u32 pkru);
+int host_fpu_from_uabi(struct fpu_guest *fpu, const void *buf, u64 xcr0, u32 *pkru);
+u32 host_fpu_uabi_size(struct fpu_guest *fpu);
+void host_fpu_sync_xfd(void);
+u64 host_xcr0(void);			/* features that the host has enabled */
+u64 host_guest_xcr0(void);		/* those that a guest may be given without AMX permission */
+
+/* ---- src/host/mitigation.c: speculation mitigations at entry and exit ---- */
+struct host_mitigations {
+	bool l1d_flush;		/* L1TF: flush the L1 data cache before entry */
+	bool verw;		/* MDS, TAA, MMIO stale data: clear buffers before entry */
+	bool spec_ctrl;		/* IA32_SPEC_CTRL exists and is switched */
+	bool kernel_ibrs;	/* legacy IBRS: always write SPEC_CTRL at exit */
+	bool ibpb_exit_to_user;	/* VMSCAPE */
+};
+void host_mitigations_init(struct host_mitigations *m);
+u64 host_spec_ctrl(void);		/* value that the host wants on this CPU; noinstr */
+void host_flush_l1d(void);		/* noinstr, interrupts off */
+void host_ibpb(void);
+void host_note_guest_exit(void);	/* VMSCAPE: IBPB before the next return to userspace */
+
+/* ---- src/host/vmx.c: VMX ownership ---- */
+int host_vmx_take(void);		/* this CPU, interrupts off: CR4.VMXE; -EBUSY */
+void host_vmx_release(void);
+bool host_kvm_loaded(const char *module);
+
+/* ---- src/host/power.c: hotplug, suspend, reboot, crash ---- */
+struct host_power_ops {
+	int (*cpu_online)(unsigned int cpu);	/* on that CPU, process context */
+	int (*cpu_offline)(unsigned int cpu);
+	void (*suspend)(void);			/* one CPU left, interrupts off */
+	void (*resume)(void);
+	void (*shutdown)(void);			/* reboot: process context, all CPUs */
+	void (*crash)(void);			/* each CPU, any context, interrupts off */
+};
+int host_power_register(const struct host_power_ops *ops);
+void host_power_unregister(void);
+int host_crash_register(void);		/* while VMs exist: see kernel emergency callback */
+void host_crash_unregister(void);
+
+/* ---- src/host/mm.c ---- */
+/* Page behind @hva for reading or writing, faulted in; takes a reference. Sleeps.
+ * *writable: may be mapped writable (also for read faults if the host pte is).
+ */
+int host_get_page(unsigned long hva, bool write, bool *writable, struct page **page);
+/* VM_PFNMAP/VM_IO mappings without struct page: -EFAULT if there is none */
+int host_get_pfnmap(unsigned long hva, bool write, bool *writable, u64 *pfn);
+
+#endif

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Interrupt controllers: LAPIC, IOAPIC, GSI routing, MSI. Vendor-neutral.
+ */
+#ifndef HV_IRQ_H
+#define HV_IRQ_H
+
+#include <linux/hv.h>
+#include <linux/types.h>
+
+struct hv_vm;
+struct hv_vcpu;
+
+/* Delivery modes as encoded in ICR, LVT, RTE and MSI data (SDM 3A 11.6.1) */
+enum hv_delivery_mode {
+	HV_DM_FIXED = 0,
+	HV_DM_LOWEST = 1,
+	HV_DM_SMI = 2,
+	HV_DM_NMI = 4,
+	HV_DM_INIT = 5,
+	HV_DM_SIPI = 6,
+	HV_DM_EXTINT = 7,
+};
+
+/**
+ * struct hv_apic_msg - an interrupt message on its way to one or more LAPICs
+ * @dest: destination, 8 or 32 bits
+ * @vector: 0..255
+ * @mode: enum hv_delivery_mode
+ * @logical: destination mode is logical
+ * @level: trigger mode is level
+ * @assert: level of the message (INIT de-assert is ignored)
+ * @shorthand: ICR destination shorthand, 0 none, 1 self, 2 all, 3 all but self
+ * @redirect: MSI redirection hint: deliver to one of the destinations
+ */
+struct hv_apic_msg {
+	u32 dest;
+	u8 vector;
+	u8 mode;
+	u8 shorthand;
+	bool logical;
+	bool level;
+	bool assert;
+	bool redirect;
+};
+
+/* ---- src/irq/lapic.c, lapic_timer.c, apic_dest.c ---- */
+int hv_lapic_create(struct hv_vcpu *vcpu);
+void hv_lapic_destroy(struct hv_vcpu *vcpu);
+void hv_lapic_reset(struct hv_vcpu *vcpu, bool init);
+/* Vector of the highest interrupt that PPR lets through, or -1; own vCPU only */
+int hv_lapic_pending(struct hv_vcpu *vcpu);
+/* Take it: IRR -> ISR; own vCPU only */
+void hv_lapic_accept(struct hv_vcpu *vcpu, int vector);
+/* LVT0 would accept an ExtINT (HV_INTERRUPT with an in-kernel LAPIC) */
+bool hv_lapic_accepts_extint(struct hv_vcpu *vcpu);
+/* Expired timer: post its LVT entry (HV_REQ_TIMER) */
+void hv_lapic_timer_fire(struct hv_vcpu *vcpu);
+u64 hv_lapic_get_tpr(struct hv_vcpu *vcpu);	/* as CR8, 0..15 */
+void hv_lapic_set_tpr(struct hv_vcpu *vcpu, u64 cr8);
+/* IA32_APIC_BASE: 0, or 1 = #GP */
+int hv_lapic_set_base(struct hv_vcpu *vcpu, u64 val, bool host);
+/* x2APIC MSRs 0x800..0x8ff: 0, or 1 = #GP */
+int hv_lapic_msr_read(struct hv_vcpu *vcpu, u32 msr, u64 *val);
+int hv_lapic_msr_write(struct hv_vcpu *vcpu, u32 msr, u64 val);
+u64 hv_lapic_get_deadline(struct hv_vcpu *vcpu);
+void hv_lapic_set_deadline(struct hv_vcpu *vcpu, u64 val);
+/* Page of registers (HV_GET_LAPIC, HV_SET_LAPIC); 0 or -errno */
+int hv_lapic_get_state(struct hv_vcpu *vcpu, struct hv_lapic_state *s);
+int hv_lapic_set_state(struct hv_vcpu *vcpu, const struct hv_lapic_state *s);
+/*
+ * INIT and SIPI that arrived: changes mp_state, resets the vCPU. vCPU loaded, process
+ * context. Called by the run loop when hv_lapic_has_init_sipi().
+ */
+bool hv_lapic_has_init_sipi(struct hv_vcpu *vcpu);
+void hv_lapic_do_init_sipi(struct hv_vcpu *vcpu);
+/* For HV_SET_VCPU_EVENTS */
+u8 hv_lapic_sipi_vector(struct hv_vcpu *vcpu);
+void hv_lapic_set_sipi_vector(struct hv_vcpu *vcpu, u8 vector);
+/* CPUID, TSC rate or TSC offset changed */
+void hv_lapic_update_timer(struct hv_vcpu *vcpu);
+
+/*
+ * Deliver to every LAPIC that the message names. @src: sender or NULL. Any context,
+ * interrupts off allowed. Returns the number of LAPICs that took it, -1 if none is
+ * present there, 0 if all had it pending already (coalesced).
+ */
+int hv_apic_deliver(struct hv_vm *vm, struct hv_vcpu *src, const struct hv_apic_msg *msg);
+/* An MSI address/data pair (SDM 3A 11.11); same return value */
+int hv_msi_deliver(struct hv_vm *vm, u64 addr, u32 data);
+
+/*
+ * In-kernel controllers' MMIO windows. Returns true if one of them took the access;
+ * @data is read or filled in. Caller is the vCPU's thread.
+ */
+bool hv_irq_mmio(struct hv_vcpu *vcpu, u64 gpa, unsigned int len, void *data, bool write);
+
+/* ---- src/irq/ioapic.c ---- */
+int hv_ioapic_create(struct hv_vm *vm);
+void hv_ioapic_destroy(struct hv_vm *vm);
+int hv_ioapic_set_pin(struct hv_vm *vm, unsigned int pin, bool level);
+void hv_ioapic_eoi(struct hv_vm *vm, u8 vector);
+int hv_ioapic_get_state(struct hv_vm *vm, struct hv_ioapic_state *s);
+int hv_ioapic_set_state(struct hv_vm *vm, const struct hv_ioapic_state *s);
+
+/* ---- src/irq/routing.c ---- */
+int hv_routing_set_default(struct hv_vm *vm);
+void hv_routing_destroy(struct hv_vm *vm);
+/* Returns delivered count, 0 coalesced, -1 ignored, or -errno (-ENXIO: no irqchip) */
+int hv_irq_line(struct hv_vm *vm, u32 gsi, bool level);
+/* src/irq/irqchip.c: handlers of HV_CREATE_IRQCHIP, GET/SET_IRQCHIP, SET_GSI_ROUTING,
+ * IRQ_LINE(_STATUS), SIGNAL_MSI; listed in a table like those of src/x86/ioctl.c
+ */
+struct hv_ioctl_table;
+extern const struct hv_ioctl_table hv_irq_vm_ioctls;
+extern const struct hv_ioctl_table hv_irq_vcpu_ioctls;	/* GET/SET_LAPIC */
+
+#endif

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Counters of a VM and a vCPU, read through HV_GET_STATS_FD.
+ */
+#ifndef HV_STATS_H
+#define HV_STATS_H
+
+#include <linux/atomic.h>
+#include <linux/types.h>
+
+#define HV_STATS_EXIT_REASONS	80
+
+/**
+ * struct hv_vm_stats - counters shared by all vCPUs
+ * @pages_4k: 4 KiB second-stage mappings installed now
+ * @table_pages: second-stage table pages
+ * @remote_flushes: TLB flushes asked of all vCPUs
+ */
+struct hv_vm_stats {
+	atomic64_t pages_4k;
+	atomic64_t table_pages;
+	atomic64_t remote_flushes;
+};
+
+/**
+ * struct hv_vcpu_stats - counters written by the vCPU's own thread only
+ * @exits: VM exits
+ * @exit_reason: VM exits by the backend's basic exit reason
+ * @user_exits: returns of HV_RUN to userspace
+ * @io_exits: returns of HV_RUN with HV_EXIT_IO
+ * @mmio_exits: returns of HV_RUN with HV_EXIT_MMIO
+ * @signal_exits: returns of HV_RUN because of a signal
+ * @halt_exits: HLT with nothing to do
+ * @halt_wakeups: ends of a halt
+ * @irq_exits: host interrupts that arrived in the guest
+ * @irq_injections: interrupts injected
+ * @nmi_injections: NMIs injected
+ * @exception_injections: exceptions injected
+ * @irq_window_exits: interrupt-window exits
+ * @nmi_window_exits: NMI-window exits
+ * @tlb_flushes: flushes of this vCPU's guest-physical translations
+ * @faults: second-stage faults resolved by mapping a page
+ * @mmio_emulations: instructions emulated for MMIO
+ * @guest_entries: VM entries
+ */
+struct hv_vcpu_stats {
+	u64 exits;
+	u64 exit_reason[HV_STATS_EXIT_REASONS];
+	u64 user_exits;
+	u64 io_exits;
+	u64 mmio_exits;
+	u64 signal_exits;
+	u64 halt_exits;
+	u64 halt_wakeups;
+	u64 irq_exits;
+	u64 irq_injections;
+	u64 nmi_injections;
+	u64 exception_injections;
+	u64 irq_window_exits;
+	u64 nmi_window_exits;
+	u64 tlb_flushes;
+	u64 faults;
+	u64 mmio_emulations;
+	u64 guest_entries;
+};
+
+#endif

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The virtual CPU and its run loop.
+ */
+#ifndef HV_VCPU_H
+#define HV_VCPU_H
+
+#include <linux/hv.h>
+#include <linux/mutex.h>
+#include <linux/preempt.h>
+#include <linux/rcuwait.h>
+#include <linux/sched.h>
+#include <hv/vm.h>
+#include <hv/x86.h>
+
+/**
+ * enum hv_vcpu_mode - where a vCPU is, for those who want its attention
+ * @HV_OUTSIDE_GUEST: it will look at its requests before the next entry
+ * @HV_IN_GUEST: it needs an IPI to look
+ * @HV_EXITING_GUEST: an IPI is on the way
+ */
+enum hv_vcpu_mode {
+	HV_OUTSIDE_GUEST,
+	HV_IN_GUEST,
+	HV_EXITING_GUEST,
+};
+
+/**
+ * enum hv_req - work that a vCPU does before it enters the guest again
+ * @HV_REQ_EVENT: an interrupt, NMI or exception may be deliverable (or LAPIC state changed)
+ * @HV_REQ_UNBLOCK: leave the blocked state (it carries no work of its own)
+ * @HV_REQ_TLB_FLUSH: drop every guest-physical translation of this vCPU
+ * @HV_REQ_TIMER: the LAPIC timer has expired: post its vector
+ * @HV_REQ_TRIPLE_FAULT: shut the vCPU down
+ * @HV_REQ_CLOCK: TSC offset changed
+ * @HV_REQ_DEAD: the VM died: HV_RUN returns -EIO
+ */
+enum hv_req {
+	HV_REQ_EVENT,
+	HV_REQ_UNBLOCK,
+	HV_REQ_TLB_FLUSH,
+	HV_REQ_TIMER,
+	HV_REQ_TRIPLE_FAULT,
+	HV_REQ_CLOCK,
+	HV_REQ_DEAD,
+};
+
+/**
+ * struct hv_vcpu - one virtual CPU
+ * @vm: its VM (holds a reference)
+ * @id: id given by the VMM = initial APIC id
+ * @index: position in vm->vcpus
+ * @mutex: one ioctl at a time; everything below without a note is guarded by it
+ * @run: the page shared with userspace; kernel address. Everything read from it is
+ *	hostile: copy once, check the copy.
+ * @pio_data: second page of the mapping: data of port I/O
+ * @cpu: host CPU on which it is loaded or was last loaded, -1 at first; written with
+ *	preemption off
+ * @loaded: loaded on @cpu now (between hv_vcpu_load and hv_vcpu_put); preemption off
+ * @mode: enum hv_vcpu_mode; atomic
+ * @requests: bits of enum hv_req; atomic
+ * @wait: where it sleeps when halted or waiting for SIPI; any context may wake it
+ * @preempt_notifier: loads and unloads the vCPU as its thread is scheduled
+ * @sigset_active: @sigset was set by HV_SET_SIGNAL_MASK
+ * @sigset: signal mask during HV_RUN
+ * @srcu_idx: SRCU read lock held during HV_RUN outside the guest
+ * @stats: counters
+ * @x86: architecture part
+ * @backend: private data of the backend
+ */
+struct hv_vcpu {
+	struct hv_vm *vm;
+	u32 id;
+	u32 index;
+	struct mutex mutex;
+	struct hv_run *run;
+	void *pio_data;
+	int cpu;
+	bool loaded;
+	int mode;
+	unsigned long requests;
+	struct rcuwait wait;
+	struct preempt_notifier preempt_notifier;
+	bool sigset_active;
+	sigset_t sigset;
+	int srcu_idx;
+	struct hv_vcpu_stats stats;
+	struct hv_vcpu_x86 x86;
+	void *backend;
+};
+
+/* src/core/vcpu.c */
+void hv_vcpu_load(struct hv_vcpu *vcpu);
+void hv_vcpu_put(struct hv_vcpu *vcpu);
+
+/* src/core/kick.c */
+void hv_vcpu_request(struct hv_vcpu *vcpu, unsigned int req);
+void hv_vcpu_kick(struct hv_vcpu *vcpu);
+void hv_vcpu_wake(struct hv_vcpu *vcpu);
+
+/* src/core/run.c */
+long hv_vcpu_run(struct hv_vcpu *vcpu);
+
+static inline bool hv_req_pending(struct hv_vcpu *vcpu)
+{
+	return READ_ONCE(vcpu->requests);
+}
+
+/*
+ * Test and clear one request. The barrier pairs with the one in
+ * hv_vcpu_request(): whoever sees the bit also sees what was written before it.
+ */
+static inline bool hv_req_take(struct hv_vcpu *vcpu, unsigned int req)
+{
+	if (!test_bit(req, &vcpu->requests))
+		return false;
+	clear_bit(req, &vcpu->requests);
+	smp_mb__after_atomic();
+	return true;
+}
+
+/* A request that the vCPU makes to itself: no kick needed. */
+static inline void hv_req_set(struct hv_vcpu *vcpu, unsigned int req)
+{
+	smp_wmb(); /* pairs with the barrier in hv_req_take() */
+	set_bit(req, &vcpu->requests);
+}
+
+/* Leave and re-take the SRCU read lock around anything that sleeps for long. */
+static inline void hv_vcpu_srcu_lock(struct hv_vcpu *vcpu)
+{
+	vcpu->srcu_idx = srcu_read_lock(&vcpu->vm->srcu);
+}
+
+static inline void hv_vcpu_srcu_unlock(struct hv_vcpu *vcpu)
+{
+	srcu_read_unlock(&vcpu->vm->srcu, vcpu->srcu_idx);
+}
+
+#endif
