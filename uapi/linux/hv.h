@@ -1,0 +1,1857 @@
+/* SPDX-License-Identifier: GPL-2.0-only WITH Linux-syscall-note */
+/*
+ * The userspace interface of /dev/hv.
+ *
+ * This is the only header that a virtual machine monitor (VMM) includes. Every
+ * call here has the number, the structure layout and the meaning that the KVM
+ * call of the same name has: replace HV_ by KVM_ and hv_ by kvm_. A program
+ * written for /dev/kvm runs on /dev/hv without being compiled again.
+ *
+ * There are three kinds of file descriptors, and a section here for each:
+ *
+ *   open("/dev/hv")  ->  system fd  --HV_CREATE_VM-->  VM fd
+ *                                   --HV_CREATE_VCPU-->  vCPU fd
+ *
+ * All fds are close-on-exec. They may be closed in any order: an object lives
+ * as long as an fd that needs it. VM and vCPU fds belong to the process (the
+ * address space) that made the VM: a call from any other, such as a forked
+ * child, fails with EIO. VMs of which the kernel found an impossible state
+ * are dead, and every call on them fails with EIO, too.
+ *
+ * Errors that every call may return and that are not repeated below: EFAULT
+ * (a pointer argument that can't be read or written), EINVAL (on the system
+ * fd and vCPU fds) or ENOTTY (on VM fds) for a number that isn't one of this
+ * fd's calls, ENOMEM, and EIO as above. Calls on a vCPU fd wait for their turn
+ * while another thread is in a call on the same vCPU, and fail with EINTR
+ * when a signal arrives meanwhile.
+ *
+ * Padding and reserved fields are to be zero. Times are in nanoseconds,
+ * frequencies in kHz, sizes and offsets in bytes unless a field says otherwise.
+ */
+#ifndef _LINUX_HV_H
+#define _LINUX_HV_H
+
+#include <linux/types.h>
+#include <linux/ioctl.h>
+
+/* What HV_GET_API_VERSION returns; a VMM must refuse any other value. */
+#define HV_API_VERSION	12
+
+/* The type byte of all calls. */
+#define HVIO		0xAE
+
+/*
+ * ---------------------------------------------------------------------------
+ * Capabilities
+ *
+ * The argument of HV_CHECK_EXTENSION. 0 means absent. Unless stated otherwise
+ * a present capability is 1. Numbers not listed here answer 0.
+ * ---------------------------------------------------------------------------
+ */
+
+/* HV_CREATE_IRQCHIP and the in-kernel local APIC. */
+#define HV_CAP_IRQCHIP				0
+/* A guest's HLT blocks in the kernel or exits, it doesn't spin. */
+#define HV_CAP_HLT				1
+/* HV_SET_USER_MEMORY_REGION. */
+#define HV_CAP_USER_MEMORY			3
+/* HV_SET_TSS_ADDR. */
+#define HV_CAP_SET_TSS_ADDR			4
+/* HV_SET_VAPIC_ADDR and HV_TPR_ACCESS_REPORTING. */
+#define HV_CAP_VAPIC				6
+/* HV_GET_SUPPORTED_CPUID, HV_SET_CPUID2. */
+#define HV_CAP_EXT_CPUID			7
+/* Number of vCPUs per VM that is recommended. */
+#define HV_CAP_NR_VCPUS				9
+/* Number of memory slots per VM: slot ids are below it. */
+#define HV_CAP_NR_MEMSLOTS			10
+/* In-kernel PIT (first interface); 0 as long as there's no PIT. */
+#define HV_CAP_PIT				11
+/* A guest needs no delay after port I/O. */
+#define HV_CAP_NOP_IO_DELAY			12
+/* HV_GET_MP_STATE, HV_SET_MP_STATE. */
+#define HV_CAP_MP_STATE				14
+/* Page of the run mapping with the coalesced ring; 0: there's none. */
+#define HV_CAP_COALESCED_MMIO			15
+/* The guest sees changes of the host's mappings (munmap, swap, KSM, ...). */
+#define HV_CAP_SYNC_MMU				16
+/* Deleting a slot really removes the memory from the guest. */
+#define HV_CAP_DESTROY_MEMORY_REGION_WORKS	21
+/* HV_NMI. */
+#define HV_CAP_USER_NMI				22
+/* HV_SET_GUEST_DEBUG. */
+#define HV_CAP_SET_GUEST_DEBUG			23
+/* HV_SET_GSI_ROUTING; the value is the number of GSIs. */
+#define HV_CAP_IRQ_ROUTING			25
+/* HV_IRQ_LINE_STATUS. */
+#define HV_CAP_IRQ_INJECT_STATUS		26
+/* Slots that touch may be merged and split by the VMM. */
+#define HV_CAP_JOIN_MEMORY_REGIONS_WORKS	30
+/* HV_X86_SETUP_MCE; the value is the number of machine-check banks. */
+#define HV_CAP_MCE				31
+/* Interrupts from eventfds; 0 as long as there are none. */
+#define HV_CAP_IRQFD				32
+/* In-kernel PIT (second interface); 0 as long as there's no PIT. */
+#define HV_CAP_PIT2				33
+/* HV_SET_BOOT_CPU_ID. */
+#define HV_CAP_SET_BOOT_CPU_ID			34
+/* State of the in-kernel PIT; 0 as long as there's no PIT. */
+#define HV_CAP_PIT_STATE2			35
+/* I/O that signals eventfds; 0 as long as there is none. */
+#define HV_CAP_IOEVENTFD			36
+/* HV_SET_IDENTITY_MAP_ADDR. */
+#define HV_CAP_SET_IDENTITY_MAP_ADDR		37
+/* HV_GET_CLOCK, HV_SET_CLOCK; the value is the mask of HV_CLOCK_* flags. */
+#define HV_CAP_ADJUST_CLOCK			39
+/* hv_run.internal carries data. */
+#define HV_CAP_INTERNAL_ERROR_DATA		40
+/* HV_GET_VCPU_EVENTS, HV_SET_VCPU_EVENTS. */
+#define HV_CAP_VCPU_EVENTS			41
+/* hv_vcpu_events.interrupt.shadow is valid. */
+#define HV_CAP_INTR_SHADOW			49
+/* HV_GET_DEBUGREGS, HV_SET_DEBUGREGS. */
+#define HV_CAP_DEBUGREGS			50
+/* Single-stepping from userspace keeps the guest's own RFLAGS.TF right. */
+#define HV_CAP_X86_ROBUST_SINGLESTEP		51
+/* HV_ENABLE_CAP on vCPU fds. */
+#define HV_CAP_ENABLE_CAP			54
+/* HV_GET_XSAVE, HV_SET_XSAVE. */
+#define HV_CAP_XSAVE				55
+/* HV_GET_XCRS, HV_SET_XCRS. */
+#define HV_CAP_XCRS				56
+/* HV_SET_TSC_KHZ can choose any frequency: the processor scales the TSC. */
+#define HV_CAP_TSC_CONTROL			60
+/* HV_GET_TSC_KHZ. */
+#define HV_CAP_GET_TSC_KHZ			61
+/* Greatest number of vCPUs per VM. */
+#define HV_CAP_MAX_VCPUS			66
+/* The in-kernel LAPIC timer has the TSC-deadline mode. */
+#define HV_CAP_TSC_DEADLINE_TIMER		72
+/* Mask of HV_SYNC_X86_* that hv_run.s.regs can carry. */
+#define HV_CAP_SYNC_REGS			74
+/* HV_KVMCLOCK_CTRL. */
+#define HV_CAP_KVMCLOCK_CTRL			76
+/* HV_SIGNAL_MSI. */
+#define HV_CAP_SIGNAL_MSI			77
+/* HV_MEM_READONLY. */
+#define HV_CAP_READONLY_MEM			81
+/* HV_ENABLE_CAP on VM fds. */
+#define HV_CAP_ENABLE_CAP_VM			98
+/* HV_CHECK_EXTENSION on VM fds. */
+#define HV_CAP_CHECK_EXTENSION_VM		105
+/* Mask of HV_X86_QUIRK_* that can be disabled, first interface. */
+#define HV_CAP_DISABLE_QUIRKS			116
+/* System management mode. */
+#define HV_CAP_X86_SMM				117
+/* Number of guest address spaces, when there's more than one. */
+#define HV_CAP_MULTI_ADDRESS_SPACE		118
+/* Local APIC in the kernel, IOAPIC and PIC in the VMM. */
+#define HV_CAP_SPLIT_IRQCHIP			121
+/* Greatest vCPU id plus one. */
+#define HV_CAP_MAX_VCPU_ID			128
+/* Mask of HV_X2APIC_API_* that can be enabled. */
+#define HV_CAP_X2APIC_API			129
+/* hv_msi.devid means something. Always 0 on x86. */
+#define HV_CAP_MSI_DEVID			131
+/* hv_run.immediate_exit. */
+#define HV_CAP_IMMEDIATE_EXIT			136
+/* Mask of HV_X86_DISABLE_EXITS_* that can be enabled. */
+#define HV_CAP_X86_DISABLE_EXITS		143
+/* HV_GET_MSR_FEATURE_INDEX_LIST, and HV_GET_MSRS on the system fd. */
+#define HV_CAP_GET_MSR_FEATURES			153
+/* Size of the nested-virtualization state; 0: the guest has no VMX. */
+#define HV_CAP_NESTED_STATE			157
+/* hv_vcpu_events.exception_payload. */
+#define HV_CAP_EXCEPTION_PAYLOAD		164
+/* HV_GET_STATS_FD. */
+#define HV_CAP_BINARY_STATS_FD			203
+/* Number of guest-physical address bits. */
+#define HV_CAP_VM_GPA_BITS			207
+/* HV_GET_XSAVE2; the value is the size of the area, at least 4096. */
+#define HV_CAP_XSAVE2				208
+/* Mask of HV_X86_QUIRK_* that can be disabled. */
+#define HV_CAP_DISABLE_QUIRKS2			213
+/* hv_vcpu_events.triple_fault. */
+#define HV_CAP_X86_TRIPLE_FAULT_EVENT		218
+
+/*
+ * ---------------------------------------------------------------------------
+ * Structures of the system fd
+ * ---------------------------------------------------------------------------
+ */
+
+/**
+ * struct hv_msr_list - indices of model-specific registers
+ * @nmsrs: in: room in @indices; out: how many there are, also with E2BIG
+ * @indices: MSR indices
+ */
+struct hv_msr_list {
+	__u32 nmsrs;
+	__u32 indices[];
+};
+
+/* @index takes part in the lookup: the leaf has subleaves. */
+#define HV_CPUID_FLAG_SIGNIFCANT_INDEX	(1 << 0)
+/* Reserved: leaves whose answer changes from call to call (leaf 2 of old). */
+#define HV_CPUID_FLAG_STATEFUL_FUNC	(1 << 1)
+#define HV_CPUID_FLAG_STATE_READ_NEXT	(1 << 2)
+
+/**
+ * struct hv_cpuid_entry2 - one CPUID leaf or subleaf
+ * @function: leaf: the value of EAX before the instruction
+ * @index: subleaf: the value of ECX before the instruction
+ * @flags: HV_CPUID_FLAG_*
+ * @eax: result
+ * @ebx: result
+ * @ecx: result
+ * @edx: result
+ * @padding: 0
+ */
+struct hv_cpuid_entry2 {
+	__u32 function;
+	__u32 index;
+	__u32 flags;
+	__u32 eax;
+	__u32 ebx;
+	__u32 ecx;
+	__u32 edx;
+	__u32 padding[3];
+};
+
+/**
+ * struct hv_cpuid2 - table of CPUID leaves
+ * @nent: in: entries given, or room for them; out: entries written
+ * @padding: 0
+ * @entries: the leaves, in any order
+ */
+struct hv_cpuid2 {
+	__u32 nent;
+	__u32 padding;
+	struct hv_cpuid_entry2 entries[];
+};
+
+/**
+ * struct hv_msr_entry - a model-specific register and its value
+ * @index: MSR index, the value of ECX for RDMSR
+ * @reserved: 0
+ * @data: value
+ */
+struct hv_msr_entry {
+	__u32 index;
+	__u32 reserved;
+	__u64 data;
+};
+
+/**
+ * struct hv_msrs - list of MSRs to read or write
+ * @nmsrs: entries given, at most 255
+ * @pad: 0
+ * @entries: indices, and values (written by HV_GET_MSRS)
+ */
+struct hv_msrs {
+	__u32 nmsrs;
+	__u32 pad;
+	struct hv_msr_entry entries[];
+};
+
+/*
+ * ---------------------------------------------------------------------------
+ * Calls on the system fd
+ * ---------------------------------------------------------------------------
+ */
+
+/**
+ * define HV_GET_API_VERSION - which interface this is
+ *
+ * Argument: 0. Returns %HV_API_VERSION.
+ * Errors: EINVAL if the argument isn't 0.
+ */
+#define HV_GET_API_VERSION		_IO(HVIO, 0x00)
+
+/**
+ * define HV_CREATE_VM - make a virtual machine
+ *
+ * Argument: the type, 0. Returns the VM fd. The VM has no memory and no vCPUs.
+ * The first VM turns the processors' virtualization on.
+ * Errors: EINVAL for another type, EBUSY if another hypervisor owns the
+ * virtualization hardware, EMFILE, ENFILE, EINTR (call again).
+ */
+#define HV_CREATE_VM			_IO(HVIO, 0x01)
+
+/**
+ * define HV_GET_MSR_INDEX_LIST - MSRs that a VMM has to save and restore
+ *
+ * Argument: struct hv_msr_list. Each MSR of the list can be read with HV_GET_MSRS
+ * and what was read can be written with HV_SET_MSRS. Returns 0.
+ * Errors: E2BIG if there's too little room; @nmsrs is then set to the number needed.
+ */
+#define HV_GET_MSR_INDEX_LIST		_IOWR(HVIO, 0x02, struct hv_msr_list)
+
+/**
+ * define HV_CHECK_EXTENSION - ask for a capability
+ *
+ * Argument: HV_CAP_*. Returns 0 if it's absent or unknown, otherwise its value.
+ * Also a call of VM fds, with the same answers. Never fails.
+ */
+#define HV_CHECK_EXTENSION		_IO(HVIO, 0x03)
+
+/**
+ * define HV_GET_VCPU_MMAP_SIZE - size of the mapping of a vCPU fd
+ *
+ * Argument: 0. Returns the size, whole pages: struct hv_run is at offset 0.
+ * Errors: EINVAL if the argument isn't 0.
+ */
+#define HV_GET_VCPU_MMAP_SIZE		_IO(HVIO, 0x04)
+
+/**
+ * define HV_GET_SUPPORTED_CPUID - CPUID leaves that a guest may be shown
+ *
+ * Argument: struct hv_cpuid2 with @nent set to the room in @entries. Returns 0 and
+ * @nent, the number of entries written. A bit that is set here works in a guest.
+ * Errors: E2BIG if there's too little room; nothing is written.
+ */
+#define HV_GET_SUPPORTED_CPUID		_IOWR(HVIO, 0x05, struct hv_cpuid2)
+
+/**
+ * define HV_GET_MSR_FEATURE_INDEX_LIST - MSRs that describe the processor
+ *
+ * As HV_GET_MSR_INDEX_LIST, for MSRs that HV_GET_MSRS reads on the system fd: what
+ * they say about the features that a guest may be given.
+ */
+#define HV_GET_MSR_FEATURE_INDEX_LIST	_IOWR(HVIO, 0x0a, struct hv_msr_list)
+
+/**
+ * define HV_X86_GET_MCE_CAP_SUPPORTED - machine-check capabilities
+ *
+ * Argument: pointer to __u64, written: greatest value of MCG_CAP that
+ * HV_X86_SETUP_MCE accepts, without the bank count (HV_CAP_MCE tells it).
+ */
+#define HV_X86_GET_MCE_CAP_SUPPORTED	_IOR(HVIO, 0x9d, __u64)
+
+/*
+ * ---------------------------------------------------------------------------
+ * Structures of VM fds: memory
+ * ---------------------------------------------------------------------------
+ */
+
+/* Keep a bitmap of pages that were written. EINVAL while it's not offered. */
+#define HV_MEM_LOG_DIRTY_PAGES	(1UL << 0)
+/* Guest writes exit with HV_EXIT_MMIO and don't reach memory (HV_CAP_READONLY_MEM). */
+#define HV_MEM_READONLY		(1UL << 1)
+
+/**
+ * struct hv_userspace_memory_region - a memory slot
+ * @slot: number of the slot, below HV_CAP_NR_MEMSLOTS; bits 31:16 are 0
+ * @flags: HV_MEM_*
+ * @guest_phys_addr: where the guest sees it; a multiple of 4096
+ * @memory_size: length in bytes, a multiple of 4096; 0 deletes the slot
+ * @userspace_addr: the caller's memory; a multiple of 4096. It needn't be mapped
+ *	yet: pages are looked up when the guest touches them.
+ */
+struct hv_userspace_memory_region {
+	__u32 slot;
+	__u32 flags;
+	__u64 guest_phys_addr;
+	__u64 memory_size;
+	__u64 userspace_addr;
+};
+
+/*
+ * Structures of VM fds: interrupts
+ */
+
+/**
+ * struct hv_irq_level - level of an interrupt line
+ * @irq: in: the GSI (global system interrupt)
+ * @status: out, HV_IRQ_LINE_STATUS only: above 0: number of vCPUs reached, 0:
+ *	merged with one already pending, below 0: masked or routed nowhere
+ * @level: 1 asserts the line, 0 releases it
+ */
+struct hv_irq_level {
+	union {
+		__u32 irq;
+		__s32 status;
+	};
+	__u32 level;
+};
+
+/**
+ * struct hv_pic_state - one 8259 interrupt controller
+ * @last_irr: lines as last seen, for the edge detection
+ * @irr: interrupt request register
+ * @imr: interrupt mask register
+ * @isr: interrupt in-service register
+ * @priority_add: line with the highest priority
+ * @irq_base: vector of line 0
+ * @read_reg_select: 1: reads return @isr, 0: @irr
+ * @poll: poll command given
+ * @special_mask: special mask mode
+ * @init_state: initialization word expected next
+ * @auto_eoi: automatic end of interrupt
+ * @rotate_on_auto_eoi: rotate priorities at automatic EOI
+ * @special_fully_nested_mode: special fully nested mode
+ * @init4: ICW4 is part of the initialization
+ * @elcr: 1 bits: level-triggered lines
+ * @elcr_mask: bits of @elcr that can be changed
+ */
+struct hv_pic_state {
+	__u8 last_irr;
+	__u8 irr;
+	__u8 imr;
+	__u8 isr;
+	__u8 priority_add;
+	__u8 irq_base;
+	__u8 read_reg_select;
+	__u8 poll;
+	__u8 special_mask;
+	__u8 init_state;
+	__u8 auto_eoi;
+	__u8 rotate_on_auto_eoi;
+	__u8 special_fully_nested_mode;
+	__u8 init4;
+	__u8 elcr;
+	__u8 elcr_mask;
+};
+
+#define HV_IOAPIC_NUM_PINS	24
+
+/**
+ * struct hv_ioapic_state - the I/O APIC
+ * @base_address: guest-physical address of its registers, 0xfec00000 at reset
+ * @ioregsel: register selected by IOREGSEL
+ * @id: bits 27:24 of the ID register, shifted down
+ * @irr: lines that are asserted, a bit each
+ * @pad: 0
+ * @redirtbl: redirection table entry of each pin
+ * @redirtbl.bits: the entry as the guest sees it (82093AA data sheet 3.2.4)
+ * @redirtbl.fields: the same, by field
+ * @redirtbl.fields.vector: interrupt vector
+ * @redirtbl.fields.delivery_mode: 0 fixed, 1 lowest priority, 2 SMI, 4 NMI, 5
+ *	INIT, 7 ExtINT
+ * @redirtbl.fields.dest_mode: 0 physical, 1 logical
+ * @redirtbl.fields.delivery_status: always 0
+ * @redirtbl.fields.polarity: 0 active high, 1 active low; levels given with
+ *	HV_IRQ_LINE are logical, polarity doesn't invert them
+ * @redirtbl.fields.remote_irr: level interrupt accepted by a LAPIC, EOI awaited
+ * @redirtbl.fields.trig_mode: 0 edge, 1 level
+ * @redirtbl.fields.mask: 1: masked
+ * @redirtbl.fields.reserve: 0
+ * @redirtbl.fields.reserved: 0
+ * @redirtbl.fields.dest_id: destination
+ */
+struct hv_ioapic_state {
+	__u64 base_address;
+	__u32 ioregsel;
+	__u32 id;
+	__u32 irr;
+	__u32 pad;
+	union {
+		__u64 bits;
+		struct {
+			__u8 vector;
+			__u8 delivery_mode:3;
+			__u8 dest_mode:1;
+			__u8 delivery_status:1;
+			__u8 polarity:1;
+			__u8 remote_irr:1;
+			__u8 trig_mode:1;
+			__u8 mask:1;
+			__u8 reserve:7;
+			__u8 reserved[4];
+			__u8 dest_id;
+		} fields;
+	} redirtbl[HV_IOAPIC_NUM_PINS];
+};
+
+/* Chips of hv_irqchip.chip_id and hv_irq_routing_irqchip.irqchip. */
+#define HV_IRQCHIP_PIC_MASTER	0
+#define HV_IRQCHIP_PIC_SLAVE	1
+#define HV_IRQCHIP_IOAPIC	2
+#define HV_NR_IRQCHIPS		3
+
+/**
+ * struct hv_irqchip - state of an in-kernel interrupt controller
+ * @chip_id: in: HV_IRQCHIP_*
+ * @pad: 0
+ * @chip: state of that chip
+ * @chip.dummy: fixes the size
+ * @chip.pic: if @chip_id is one of the PICs
+ * @chip.ioapic: if @chip_id is HV_IRQCHIP_IOAPIC
+ */
+struct hv_irqchip {
+	__u32 chip_id;
+	__u32 pad;
+	union {
+		char dummy[512];
+		struct hv_pic_state pic;
+		struct hv_ioapic_state ioapic;
+	} chip;
+};
+
+/**
+ * struct hv_irq_routing_irqchip - route to a pin of a chip
+ * @irqchip: HV_IRQCHIP_*
+ * @pin: 0 to 7 (PICs), 0 to 23 (IOAPIC)
+ */
+struct hv_irq_routing_irqchip {
+	__u32 irqchip;
+	__u32 pin;
+};
+
+/**
+ * struct hv_irq_routing_msi - route to a message
+ * @address_lo: message address, bits 31:0 (SDM 3A 11.11.1)
+ * @address_hi: bits 63:32; bits 31:8 of it hold bits 31:8 of the destination when
+ *	HV_X2APIC_API_USE_32BIT_IDS is enabled, else 0
+ * @data: message data (SDM 3A 11.11.2)
+ * @pad: 0
+ * @devid: 0
+ */
+struct hv_irq_routing_msi {
+	__u32 address_lo;
+	__u32 address_hi;
+	__u32 data;
+	union {
+		__u32 pad;
+		__u32 devid;
+	};
+};
+
+/* Kinds of routes. */
+#define HV_IRQ_ROUTING_IRQCHIP	1
+#define HV_IRQ_ROUTING_MSI	2
+
+/**
+ * struct hv_irq_routing_entry - what a GSI is connected to
+ * @gsi: the GSI, below HV_CAP_IRQ_ROUTING
+ * @type: HV_IRQ_ROUTING_*
+ * @flags: 0
+ * @pad: 0
+ * @u: the target
+ * @u.irqchip: for HV_IRQ_ROUTING_IRQCHIP. A GSI may have one such entry for each chip.
+ * @u.msi: for HV_IRQ_ROUTING_MSI. The GSI then has no other entry.
+ * @u.pad: fixes the size
+ */
+struct hv_irq_routing_entry {
+	__u32 gsi;
+	__u32 type;
+	__u32 flags;
+	__u32 pad;
+	union {
+		struct hv_irq_routing_irqchip irqchip;
+		struct hv_irq_routing_msi msi;
+		__u32 pad[8];
+	} u;
+};
+
+/**
+ * struct hv_irq_routing - the routing table
+ * @nr: number of entries; may be 0
+ * @flags: 0
+ * @entries: the whole table
+ */
+struct hv_irq_routing {
+	__u32 nr;
+	__u32 flags;
+	struct hv_irq_routing_entry entries[];
+};
+
+/* hv_msi.devid is valid; refused unless HV_CAP_MSI_DEVID is there. */
+#define HV_MSI_VALID_DEVID	(1U << 0)
+
+/**
+ * struct hv_msi - a message-signaled interrupt
+ * @address_lo: message address, bits 31:0
+ * @address_hi: message address, bits 63:32
+ * @data: message data
+ * @flags: 0
+ * @devid: not used
+ * @pad: 0
+ */
+struct hv_msi {
+	__u32 address_lo;
+	__u32 address_hi;
+	__u32 data;
+	__u32 flags;
+	__u32 devid;
+	__u8 pad[12];
+};
+
+/*
+ * Structures of VM fds: time
+ */
+
+/* Out: @clock is the same on all vCPUs at an instant. */
+#define HV_CLOCK_TSC_STABLE	2
+/* @realtime is valid. */
+#define HV_CLOCK_REALTIME	(1 << 2)
+/* Out: @host_tsc is valid. */
+#define HV_CLOCK_HOST_TSC	(1 << 3)
+
+/**
+ * struct hv_clock_data - the VM's clock
+ * @clock: nanoseconds since the VM was made, or as set
+ * @flags: HV_CLOCK_*
+ * @pad0: 0
+ * @realtime: the host's CLOCK_REALTIME at the same instant
+ * @host_tsc: the host's TSC at the same instant
+ * @pad: 0
+ */
+struct hv_clock_data {
+	__u64 clock;
+	__u32 flags;
+	__u32 pad0;
+	__u64 realtime;
+	__u64 host_tsc;
+	__u32 pad[4];
+};
+
+/*
+ * Structures of VM fds: options
+ */
+
+/* Arguments of HV_CAP_X86_DISABLE_EXITS: let the guest execute these itself. */
+#define HV_X86_DISABLE_EXITS_MWAIT	(1 << 0)
+#define HV_X86_DISABLE_EXITS_HLT	(1 << 1)
+#define HV_X86_DISABLE_EXITS_PAUSE	(1 << 2)
+#define HV_X86_DISABLE_EXITS_CSTATE	(1 << 3)
+
+/* Arguments of HV_CAP_X2APIC_API. */
+#define HV_X2APIC_API_USE_32BIT_IDS		(1ULL << 0)
+#define HV_X2APIC_API_DISABLE_BROADCAST_QUIRK	(1ULL << 1)
+
+/* Arguments of HV_CAP_DISABLE_QUIRKS2: deviations that old guests rely on. */
+/* LVT0 of the boot CPU's LAPIC is unmasked, mode ExtINT, at reset. */
+#define HV_X86_QUIRK_LINT0_REENABLED		(1 << 0)
+/* CR0.CD and CR0.NW are kept but have no effect. */
+#define HV_X86_QUIRK_CD_NW_CLEARED		(1 << 1)
+/* The xAPIC page stays in place in x2APIC mode. */
+#define HV_X86_QUIRK_LAPIC_MMIO_HOLE		(1 << 2)
+/* OUT to port 0x7e: RIP is advanced before the exit. */
+#define HV_X86_QUIRK_OUT_7E_INC_RIP		(1 << 3)
+/* IA32_MISC_ENABLE doesn't change CPUID's MONITOR bit. */
+#define HV_X86_QUIRK_MISC_ENABLE_NO_MWAIT	(1 << 4)
+/* VMCALL is rewritten to VMMCALL or back, as the vendor needs. */
+#define HV_X86_QUIRK_FIX_HYPERCALL_INSN		(1 << 5)
+/* MONITOR and MWAIT are NOPs rather than #UD. */
+#define HV_X86_QUIRK_MWAIT_NEVER_UD_FAULTS	(1 << 6)
+
+/**
+ * struct hv_enable_cap - switch a capability on
+ * @cap: HV_CAP_*
+ * @flags: 0
+ * @args: depends on @cap
+ * @pad: 0
+ */
+struct hv_enable_cap {
+	__u32 cap;
+	__u32 flags;
+	__u64 args[4];
+	__u8 pad[64];
+};
+
+/*
+ * ---------------------------------------------------------------------------
+ * Calls on VM fds
+ *
+ * HV_CHECK_EXTENSION and HV_GET_STATS_FD are calls of VM fds, too.
+ * ---------------------------------------------------------------------------
+ */
+
+/**
+ * define HV_CREATE_VCPU - make a virtual CPU
+ *
+ * Argument: its id, which becomes the APIC id. Returns the vCPU fd. The vCPU is
+ * in the state after a hardware reset. The one with the boot CPU's id (0, or see
+ * HV_SET_BOOT_CPU_ID) can run; with an in-kernel LAPIC the others wait for INIT
+ * and SIPI.
+ * Errors: EINVAL if the id or the number of vCPUs is too large, EEXIST if
+ * the id is taken, EMFILE, ENFILE.
+ */
+#define HV_CREATE_VCPU			_IO(HVIO, 0x41)
+
+/**
+ * define HV_SET_USER_MEMORY_REGION - add, change, move or delete a memory slot
+ *
+ * Argument: struct hv_userspace_memory_region. A slot that exists can be moved
+ * (another @guest_phys_addr) or deleted (@memory_size 0); to change its size or its
+ * memory, delete it first. When the call returns, no vCPU uses the old slot.
+ * Errors: EINVAL for unknown flags, a bad slot number, misaligned or wrapping
+ * ranges, addresses beyond the processor's, a change that isn't possible or
+ * the deletion of a slot that doesn't exist; EEXIST if it overlaps another slot.
+ */
+#define HV_SET_USER_MEMORY_REGION	_IOW(HVIO, 0x46, struct hv_userspace_memory_region)
+
+/**
+ * define HV_SET_TSS_ADDR - three pages for processors without unrestricted guest
+ *
+ * Argument: guest-physical address below 4 GiB. hv doesn't use them.
+ * Errors: EINVAL if the pages don't fit below 4 GiB.
+ */
+#define HV_SET_TSS_ADDR			_IO(HVIO, 0x47)
+
+/**
+ * define HV_SET_IDENTITY_MAP_ADDR - a page for processors without unrestricted guest
+ *
+ * Argument: pointer to __u64, guest-physical address. hv doesn't use it.
+ * Errors: EINVAL once a vCPU exists.
+ */
+#define HV_SET_IDENTITY_MAP_ADDR	_IOW(HVIO, 0x48, __u64)
+
+/**
+ * define HV_CREATE_IRQCHIP - interrupt controllers in the kernel
+ *
+ * Argument: ignored. The VM gets an IOAPIC, each vCPU made afterwards a LAPIC, and
+ * the routing table its default: GSI n to pin n of the IOAPIC.
+ * Errors: EEXIST if they exist, EINVAL once a vCPU exists.
+ */
+#define HV_CREATE_IRQCHIP		_IO(HVIO, 0x60)
+
+/**
+ * define HV_IRQ_LINE - set the level of an interrupt line
+ *
+ * Argument: struct hv_irq_level. For a GSI routed to a message, level 1 sends it and
+ * level 0 does nothing. A GSI that is routed nowhere is no error.
+ * Errors: ENXIO without in-kernel interrupt controllers.
+ */
+#define HV_IRQ_LINE			_IOW(HVIO, 0x61, struct hv_irq_level)
+
+/**
+ * define HV_GET_IRQCHIP - read an interrupt controller's state
+ *
+ * Argument: struct hv_irqchip with @chip_id set.
+ * Errors: ENXIO without in-kernel interrupt controllers, EINVAL for a chip
+ * that the VM doesn't have.
+ */
+#define HV_GET_IRQCHIP			_IOWR(HVIO, 0x62, struct hv_irqchip)
+
+/**
+ * define HV_SET_IRQCHIP - write an interrupt controller's state
+ *
+ * As HV_GET_IRQCHIP. (The direction in the number is KVM's historical one.)
+ */
+#define HV_SET_IRQCHIP			_IOR(HVIO, 0x63, struct hv_irqchip)
+
+/**
+ * define HV_IRQ_LINE_STATUS - HV_IRQ_LINE that tells what became of it
+ *
+ * Argument: struct hv_irq_level, @status is written. Errors: as HV_IRQ_LINE.
+ */
+#define HV_IRQ_LINE_STATUS		_IOWR(HVIO, 0x67, struct hv_irq_level)
+
+/**
+ * define HV_SET_GSI_ROUTING - replace the routing table
+ *
+ * Argument: struct hv_irq_routing. Interrupts see the old table or the new one,
+ * never a mixture.
+ * Errors: EINVAL without in-kernel interrupt controllers, for too many entries, for
+ * flags, unknown types, chips, pins or GSIs, or entries of one GSI that exclude each
+ * other; the old table stays.
+ */
+#define HV_SET_GSI_ROUTING		_IOW(HVIO, 0x6a, struct hv_irq_routing)
+
+/**
+ * define HV_SET_BOOT_CPU_ID - which vCPU starts
+ *
+ * Argument: its id. Errors: EBUSY once a vCPU exists, EINVAL for an id that is
+ * too large.
+ */
+#define HV_SET_BOOT_CPU_ID		_IO(HVIO, 0x78)
+
+/**
+ * define HV_SET_CLOCK - set the VM's clock
+ *
+ * Argument: struct hv_clock_data. With HV_CLOCK_REALTIME the time that has passed since
+ * @realtime is added to @clock.
+ * Errors: EINVAL for other flags.
+ */
+#define HV_SET_CLOCK			_IOW(HVIO, 0x7b, struct hv_clock_data)
+
+/**
+ * define HV_GET_CLOCK - read the VM's clock
+ *
+ * Argument: struct hv_clock_data, written.
+ */
+#define HV_GET_CLOCK			_IOR(HVIO, 0x7c, struct hv_clock_data)
+
+/**
+ * define HV_SIGNAL_MSI - send a message-signaled interrupt
+ *
+ * Argument: struct hv_msi. Returns above 0 if it was delivered, 0 if the guest
+ * blocked it (masked, or merged with one pending).
+ * Errors: EINVAL without an in-kernel LAPIC or for flags.
+ */
+#define HV_SIGNAL_MSI			_IOW(HVIO, 0xa5, struct hv_msi)
+
+/**
+ * define HV_ENABLE_CAP - switch a capability on
+ *
+ * Argument: struct hv_enable_cap. A call of VM fds and of vCPU fds, each with its own
+ * capabilities.
+ * Errors: EINVAL for capabilities that can't be enabled, for flags, and for
+ * arguments that the capability doesn't know.
+ */
+#define HV_ENABLE_CAP			_IOW(HVIO, 0xa3, struct hv_enable_cap)
+
+/*
+ * ---------------------------------------------------------------------------
+ * Structures of vCPU fds: registers
+ * ---------------------------------------------------------------------------
+ */
+
+/* Interrupt vectors of the processor. */
+#define HV_NR_INTERRUPTS	256
+
+/**
+ * struct hv_regs - general registers
+ * @rax: RAX
+ * @rbx: RBX
+ * @rcx: RCX
+ * @rdx: RDX
+ * @rsi: RSI
+ * @rdi: RDI
+ * @rsp: RSP
+ * @rbp: RBP
+ * @r8: R8
+ * @r9: R9
+ * @r10: R10
+ * @r11: R11
+ * @r12: R12
+ * @r13: R13
+ * @r14: R14
+ * @r15: R15
+ * @rip: instruction pointer
+ * @rflags: flags; bit 1 is always set
+ */
+struct hv_regs {
+	__u64 rax, rbx, rcx, rdx;
+	__u64 rsi, rdi, rsp, rbp;
+	__u64 r8, r9, r10, r11;
+	__u64 r12, r13, r14, r15;
+	__u64 rip, rflags;
+};
+
+/**
+ * struct hv_segment - segment register with its descriptor
+ * @base: linear address of the segment
+ * @limit: last valid offset, in bytes (whatever @g says)
+ * @selector: visible part
+ * @type: type field of the descriptor (SDM 3A 3.4.5.1)
+ * @present: P
+ * @dpl: descriptor privilege level
+ * @db: D/B: default operand size 32 bits
+ * @s: 1: code or data, 0: system segment
+ * @l: 64-bit code segment
+ * @g: granularity of the limit in the descriptor
+ * @avl: available to software
+ * @unusable: 1: a null selector was loaded, using the segment faults
+ * @padding: 0
+ */
+struct hv_segment {
+	__u64 base;
+	__u32 limit;
+	__u16 selector;
+	__u8 type;
+	__u8 present, dpl, db, s, l, g, avl;
+	__u8 unusable;
+	__u8 padding;
+};
+
+/**
+ * struct hv_dtable - GDTR or IDTR
+ * @base: linear address of the table
+ * @limit: last valid offset
+ * @padding: 0
+ */
+struct hv_dtable {
+	__u64 base;
+	__u16 limit;
+	__u16 padding[3];
+};
+
+/**
+ * struct hv_sregs - segment and system registers
+ * @cs: code segment
+ * @ds: data segment
+ * @es: data segment
+ * @fs: data segment
+ * @gs: data segment
+ * @ss: stack segment; its @dpl is the current privilege level
+ * @tr: task register
+ * @ldt: local descriptor table register
+ * @gdt: global descriptor table register
+ * @idt: interrupt descriptor table register
+ * @cr0: CR0
+ * @cr2: CR2
+ * @cr3: CR3
+ * @cr4: CR4
+ * @cr8: CR8, the task priority, 0 to 15
+ * @efer: IA32_EFER
+ * @apic_base: IA32_APIC_BASE
+ * @interrupt_bitmap: at most one bit: the external interrupt (HV_INTERRUPT)
+ *	that waits to be injected
+ */
+struct hv_sregs {
+	struct hv_segment cs, ds, es, fs, gs, ss;
+	struct hv_segment tr, ldt;
+	struct hv_dtable gdt, idt;
+	__u64 cr0, cr2, cr3, cr4, cr8;
+	__u64 efer;
+	__u64 apic_base;
+	__u64 interrupt_bitmap[(HV_NR_INTERRUPTS + 63) / 64];
+};
+
+/**
+ * struct hv_fpu - x87 and SSE state
+ * @fpr: ST0 to ST7, 80 bits each
+ * @fcw: control word
+ * @fsw: status word
+ * @ftwx: abridged tag word as in FXSAVE: a bit is set if the register isn't empty
+ * @pad1: 0
+ * @last_opcode: FOP
+ * @last_ip: FIP
+ * @last_dp: FDP
+ * @xmm: XMM0 to XMM15
+ * @mxcsr: MXCSR
+ * @pad2: 0
+ */
+struct hv_fpu {
+	__u8 fpr[8][16];
+	__u16 fcw;
+	__u16 fsw;
+	__u8 ftwx;
+	__u8 pad1;
+	__u16 last_opcode;
+	__u64 last_ip;
+	__u64 last_dp;
+	__u8 xmm[16][16];
+	__u32 mxcsr;
+	__u32 pad2;
+};
+
+/**
+ * struct hv_xsave - extended processor state
+ * @region: the XSAVE area in the standard format: legacy region, header, then each
+ *	component at the offset that the host's CPUID leaf 0xd says. A
+ *	component whose XSTATE_BV bit is 0 is in its initial state.
+ * @extra: what doesn't fit 4096 bytes, HV_GET_XSAVE2 only
+ */
+struct hv_xsave {
+	__u32 region[1024];
+	__u32 extra[];
+};
+
+#define HV_MAX_XCRS	16
+
+/**
+ * struct hv_xcr - extended control register
+ * @xcr: its number; only 0 exists
+ * @reserved: 0
+ * @value: value
+ */
+struct hv_xcr {
+	__u32 xcr;
+	__u32 reserved;
+	__u64 value;
+};
+
+/**
+ * struct hv_xcrs - extended control registers
+ * @nr_xcrs: entries used
+ * @flags: 0
+ * @xcrs: registers
+ * @padding: 0
+ */
+struct hv_xcrs {
+	__u32 nr_xcrs;
+	__u32 flags;
+	struct hv_xcr xcrs[HV_MAX_XCRS];
+	__u64 padding[16];
+};
+
+/**
+ * struct hv_debugregs - debug registers
+ * @db: DR0 to DR3
+ * @dr6: DR6
+ * @dr7: DR7
+ * @flags: 0
+ * @reserved: 0
+ */
+struct hv_debugregs {
+	__u64 db[4];
+	__u64 dr6;
+	__u64 dr7;
+	__u64 flags;
+	__u64 reserved[9];
+};
+
+/*
+ * Structures of vCPU fds: interrupts and events
+ */
+
+#define HV_APIC_REG_SIZE	0x400
+
+/**
+ * struct hv_lapic_state - local APIC registers
+ * @regs: the register page's first KiB: a 32-bit register at each multiple of 16
+ *	(SDM 3A 11.4.1). The id is at 0x20: bits 31:24 in xAPIC mode; in x2APIC mode
+ *	all bits with HV_X2APIC_API_USE_32BIT_IDS, else bits 31:24, too.
+ */
+struct hv_lapic_state {
+	char regs[HV_APIC_REG_SIZE];
+};
+
+/**
+ * struct hv_interrupt - external interrupt from a PIC in the VMM
+ * @irq: vector, 0 to 255
+ */
+struct hv_interrupt {
+	__u32 irq;
+};
+
+/* It runs. */
+#define HV_MP_STATE_RUNNABLE		0
+/* An application processor before INIT. In-kernel LAPIC only, as all below. */
+#define HV_MP_STATE_UNINITIALIZED	1
+/* INIT came, SIPI is awaited. */
+#define HV_MP_STATE_INIT_RECEIVED	2
+/* HLT was executed, an interrupt is awaited. */
+#define HV_MP_STATE_HALTED		3
+/* SIPI came and isn't processed yet. */
+#define HV_MP_STATE_SIPI_RECEIVED	4
+
+/**
+ * struct hv_mp_state - what a vCPU of a multiprocessor does
+ * @mp_state: HV_MP_STATE_*
+ */
+struct hv_mp_state {
+	__u32 mp_state;
+};
+
+/* HV_SET_VCPU_EVENTS: which optional fields are given. */
+#define HV_VCPUEVENT_VALID_NMI_PENDING	0x00000001
+#define HV_VCPUEVENT_VALID_SIPI_VECTOR	0x00000002
+#define HV_VCPUEVENT_VALID_SHADOW	0x00000004
+#define HV_VCPUEVENT_VALID_SMM		0x00000008
+#define HV_VCPUEVENT_VALID_PAYLOAD	0x00000010
+#define HV_VCPUEVENT_VALID_TRIPLE_FAULT	0x00000020
+
+/* hv_vcpu_events.interrupt.shadow: the instruction after these is still protected. */
+#define HV_X86_SHADOW_INT_MOV_SS	0x01
+#define HV_X86_SHADOW_INT_STI		0x02
+
+/**
+ * struct hv_vcpu_events - events between the instructions
+ * @exception: the exception to deliver
+ * @exception.injected: it's being delivered and must be again at the next entry
+ * @exception.nr: vector, 0 to 31
+ * @exception.has_error_code: @exception.error_code is pushed
+ * @exception.pending: it's raised and not delivered (HV_CAP_EXCEPTION_PAYLOAD)
+ * @exception.error_code: error code
+ * @interrupt: the external interrupt
+ * @interrupt.injected: it's being delivered and must be again at the next entry
+ * @interrupt.nr: vector
+ * @interrupt.soft: it's an INT n
+ * @interrupt.shadow: HV_X86_SHADOW_INT_*
+ * @nmi: the non-maskable interrupt
+ * @nmi.injected: it's being delivered and must be again at the next entry
+ * @nmi.pending: number of NMIs that wait
+ * @nmi.masked: blocked until IRET
+ * @nmi.pad: 0
+ * @sipi_vector: vector of the start-up IPI that waits
+ * @flags: HV_VCPUEVENT_VALID_*
+ * @smi: system management mode; all 0
+ * @smi.smm: in SMM
+ * @smi.pending: SMI waits
+ * @smi.smm_inside_nmi: NMIs were blocked when SMM was entered
+ * @smi.latched_init: INIT waits for the end of SMM
+ * @triple_fault: shutdown (HV_CAP_X86_TRIPLE_FAULT_EVENT)
+ * @triple_fault.pending: it waits to be reported
+ * @reserved: 0
+ * @exception_has_payload: @exception_payload is valid
+ * @exception_payload: CR2 (#PF) or DR6 bits (#DB) that delivery will set
+ */
+struct hv_vcpu_events {
+	struct {
+		__u8 injected;
+		__u8 nr;
+		__u8 has_error_code;
+		__u8 pending;
+		__u32 error_code;
+	} exception;
+	struct {
+		__u8 injected;
+		__u8 nr;
+		__u8 soft;
+		__u8 shadow;
+	} interrupt;
+	struct {
+		__u8 injected;
+		__u8 pending;
+		__u8 masked;
+		__u8 pad;
+	} nmi;
+	__u32 sipi_vector;
+	__u32 flags;
+	struct {
+		__u8 smm;
+		__u8 pending;
+		__u8 smm_inside_nmi;
+		__u8 latched_init;
+	} smi;
+	struct {
+		__u8 pending;
+	} triple_fault;
+	__u8 reserved[26];
+	__u8 exception_has_payload;
+	__u64 exception_payload;
+};
+
+/**
+ * struct hv_signal_mask - signals blocked during HV_RUN
+ * @len: size of @sigset: 8
+ * @sigset: the kernel's sigset_t
+ */
+struct hv_signal_mask {
+	__u32 len;
+	__u8 sigset[];
+};
+
+/**
+ * struct hv_tpr_access_ctl - reports of accesses to the task priority register
+ * @enabled: 1: exit with HV_EXIT_TPR_ACCESS; hv accepts it and never does
+ * @flags: 0
+ * @reserved: 0
+ */
+struct hv_tpr_access_ctl {
+	__u32 enabled;
+	__u32 flags;
+	__u32 reserved[8];
+};
+
+/**
+ * struct hv_vapic_addr - where the guest shares its task priority
+ * @vapic_addr: guest-physical address, 0: nowhere; hv doesn't use it
+ */
+struct hv_vapic_addr {
+	__u64 vapic_addr;
+};
+
+/*
+ * Structures of vCPU fds: debugging
+ */
+
+/* Debug this guest; without it all else is off. */
+#define HV_GUESTDBG_ENABLE	0x00000001
+/* Exit after each instruction. */
+#define HV_GUESTDBG_SINGLESTEP	0x00000002
+/* INT3 exits instead of raising #BP. */
+#define HV_GUESTDBG_USE_SW_BP	0x00010000
+/* Debug registers are the VMM's. */
+#define HV_GUESTDBG_USE_HW_BP	0x00020000
+/* Inject #DB. */
+#define HV_GUESTDBG_INJECT_DB	0x00040000
+/* Inject #BP. */
+#define HV_GUESTDBG_INJECT_BP	0x00080000
+/* No interrupts while single-stepping. */
+#define HV_GUESTDBG_BLOCKIRQ	0x00100000
+
+/**
+ * struct hv_guest_debug_arch - hardware breakpoints
+ * @debugreg: DR0 to DR7; 0 to 3 and 7 are used
+ */
+struct hv_guest_debug_arch {
+	__u64 debugreg[8];
+};
+
+/**
+ * struct hv_guest_debug - debugging of the guest by the VMM
+ * @control: HV_GUESTDBG_*
+ * @pad: 0
+ * @arch: hardware breakpoints
+ */
+struct hv_guest_debug {
+	__u32 control;
+	__u32 pad;
+	struct hv_guest_debug_arch arch;
+};
+
+/**
+ * struct hv_debug_exit_arch - why HV_EXIT_DEBUG
+ * @exception: vector: 1 (#DB) or 3 (#BP)
+ * @pad: 0
+ * @pc: linear address of the instruction
+ * @dr6: DR6 bits of the event
+ * @dr7: DR7 in force
+ */
+struct hv_debug_exit_arch {
+	__u32 exception;
+	__u32 pad;
+	__u64 pc;
+	__u64 dr6;
+	__u64 dr7;
+};
+
+/**
+ * struct hv_translation - translation of a guest-linear address
+ * @linear_address: in: the address
+ * @physical_address: out: guest-physical address, all ones if there's none
+ * @valid: out: 1 if it's mapped
+ * @writeable: out: 1 (as KVM: not looked up)
+ * @usermode: out: 0 (as KVM: not looked up)
+ * @pad: 0
+ */
+struct hv_translation {
+	__u64 linear_address;
+	__u64 physical_address;
+	__u8 valid;
+	__u8 writeable;
+	__u8 usermode;
+	__u8 pad[5];
+};
+
+/*
+ * ---------------------------------------------------------------------------
+ * The run page: mmap of a vCPU fd at offset 0, MAP_SHARED, of
+ * HV_GET_VCPU_MMAP_SIZE bytes
+ * ---------------------------------------------------------------------------
+ */
+
+/* Pages of the mapping: data of port I/O, and where the coalesced ring would be. */
+#define HV_PIO_PAGE_OFFSET		1
+#define HV_COALESCED_MMIO_PAGE_OFFSET	2
+
+/* hv_run.exit_reason. Numbers not listed are other architectures' or unused. */
+/* Nothing to report, or an unknown exit: hv_run.hw */
+#define HV_EXIT_UNKNOWN		0
+/* hv_run.ex; hv doesn't use it */
+#define HV_EXIT_EXCEPTION	1
+/* Port I/O: hv_run.io */
+#define HV_EXIT_IO		2
+/* hv_run.hypercall; hv doesn't use it */
+#define HV_EXIT_HYPERCALL	3
+/* Event asked for with HV_SET_GUEST_DEBUG: hv_run.debug */
+#define HV_EXIT_DEBUG		4
+/* HLT without an in-kernel LAPIC */
+#define HV_EXIT_HLT		5
+/* Access to guest-physical memory without a slot: hv_run.mmio */
+#define HV_EXIT_MMIO		6
+/* An interrupt can be injected now, as request_interrupt_window asked */
+#define HV_EXIT_IRQ_WINDOW_OPEN	7
+/* Triple fault: the processor shut down; set its state before it runs again */
+#define HV_EXIT_SHUTDOWN	8
+/* The processor refused the guest state: hv_run.fail_entry */
+#define HV_EXIT_FAIL_ENTRY	9
+/* A signal; HV_RUN also fails with EINTR */
+#define HV_EXIT_INTR		10
+/* CR8 was lowered, without an in-kernel LAPIC: hv_run.cr8 */
+#define HV_EXIT_SET_TPR		11
+/* hv_run.tpr_access; hv doesn't use it */
+#define HV_EXIT_TPR_ACCESS	12
+/* hv doesn't use it: NMIs of the host are the host's */
+#define HV_EXIT_NMI		16
+/* hv can't go on with this guest: hv_run.internal */
+#define HV_EXIT_INTERNAL_ERROR	17
+/* hv_run.system_event; hv doesn't use it */
+#define HV_EXIT_SYSTEM_EVENT	24
+/* End of interrupt, split irqchip: hv_run.eoi */
+#define HV_EXIT_IOAPIC_EOI	26
+/* RDMSR that the VMM asked for: hv_run.msr */
+#define HV_EXIT_X86_RDMSR	29
+/* WRMSR that the VMM asked for: hv_run.msr */
+#define HV_EXIT_X86_WRMSR	30
+
+/* hv_run.internal.suberror */
+/* An instruction that hv can't decode or emulate: hv_run.emulation_failure */
+#define HV_INTERNAL_ERROR_EMULATION			1
+/* Exceptions that exclude each other */
+#define HV_INTERNAL_ERROR_SIMUL_EX			2
+/*
+ * An exit during event delivery that hv can't handle. Data: the IDT-vectoring
+ * information, the exit reason, the exit qualification, the guest-physical address
+ * if the exit has one, and the host CPU.
+ */
+#define HV_INTERNAL_ERROR_DELIVERY_EV			3
+/* An exit reason that hv doesn't know. Data: the exit reason, the host CPU */
+#define HV_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON	4
+
+/* hv_run.emulation_failure.flags: insn_size and insn_bytes are valid. */
+#define HV_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES	(1ULL << 0)
+
+/* hv_run.io.direction */
+#define HV_EXIT_IO_IN	0
+#define HV_EXIT_IO_OUT	1
+
+/* hv_run.msr.reason: invalid access, unknown MSR, denied by the VMM's filter. */
+#define HV_MSR_EXIT_REASON_INVAL	(1 << 0)
+#define HV_MSR_EXIT_REASON_UNKNOWN	(1 << 1)
+#define HV_MSR_EXIT_REASON_FILTER	(1 << 2)
+
+/* hv_run.flags: in system management mode; a bus lock was taken. */
+#define HV_RUN_X86_SMM		(1 << 0)
+#define HV_RUN_X86_BUS_LOCK	(1 << 1)
+
+/* Register classes of hv_run.hv_valid_regs and hv_dirty_regs. */
+#define HV_SYNC_X86_REGS	(1UL << 0)
+#define HV_SYNC_X86_SREGS	(1UL << 1)
+#define HV_SYNC_X86_EVENTS	(1UL << 2)
+
+#define HV_SYNC_X86_VALID_FIELDS \
+	(HV_SYNC_X86_REGS | \
+	 HV_SYNC_X86_SREGS | \
+	 HV_SYNC_X86_EVENTS)
+
+/**
+ * struct hv_sync_regs - registers in the run page (HV_CAP_SYNC_REGS)
+ * @regs: as HV_GET_REGS
+ * @sregs: as HV_GET_SREGS
+ * @events: as HV_GET_VCPU_EVENTS
+ */
+struct hv_sync_regs {
+	struct hv_regs regs;
+	struct hv_sregs sregs;
+	struct hv_vcpu_events events;
+};
+
+#define HV_SYNC_REGS_SIZE_BYTES	2048
+
+/**
+ * struct hv_run - what a vCPU and its VMM tell each other around HV_RUN
+ * @request_interrupt_window: in: 1: exit with HV_EXIT_IRQ_WINDOW_OPEN as soon as an
+ *	interrupt could be injected
+ * @immediate_exit: in: 1: HV_RUN finishes what the last exit left to do (data of an
+ *	I/O read), executes no guest instruction and fails with EINTR. The kernel
+ *	doesn't clear it; a signal handler may set it.
+ * @padding1: 0
+ * @exit_reason: out: HV_EXIT_*
+ * @ready_for_interrupt_injection: out: 1 if HV_INTERRUPT would deliver at once.
+ *	Written at each return of HV_RUN, failures included, as the fields to @apic_base.
+ * @if_flag: out: RFLAGS.IF
+ * @flags: out: HV_RUN_X86_*
+ * @cr8: in and out: CR8; in only without an in-kernel LAPIC
+ * @apic_base: out: IA32_APIC_BASE
+ * @hw: HV_EXIT_UNKNOWN
+ * @hw.hardware_exit_reason: the processor's code
+ * @fail_entry: HV_EXIT_FAIL_ENTRY
+ * @fail_entry.hardware_entry_failure_reason: VMX: exit reason, or with bit 31 clear the
+ *	VM-instruction error (SDM 3C 31.4)
+ * @fail_entry.cpu: host CPU on which it happened
+ * @ex: HV_EXIT_EXCEPTION
+ * @ex.exception: vector
+ * @ex.error_code: error code
+ * @io: HV_EXIT_IO. The data is at @io.data_offset, @io.count elements of @io.size
+ *	bytes. Data of an IN is taken at the next HV_RUN, which also finishes the
+ *	instruction.
+ * @io.direction: HV_EXIT_IO_IN or HV_EXIT_IO_OUT
+ * @io.size: bytes of an access: 1, 2 or 4
+ * @io.port: port
+ * @io.count: number of accesses, above 1 for string instructions
+ * @io.data_offset: offset of the data from the start of the run page
+ * @debug: HV_EXIT_DEBUG
+ * @debug.arch: what happened
+ * @mmio: HV_EXIT_MMIO. Data of a read is taken at the next HV_RUN. An access of more than
+ *	8 bytes or across a page comes as several exits.
+ * @mmio.phys_addr: guest-physical address
+ * @mmio.data: data, little endian
+ * @mmio.len: bytes of the access, 1 to 8
+ * @mmio.is_write: 1: write, 0: read
+ * @hypercall: HV_EXIT_HYPERCALL
+ * @hypercall.nr: number
+ * @hypercall.args: arguments
+ * @hypercall.ret: result
+ * @hypercall.longmode: made in 64-bit mode
+ * @hypercall.pad: 0
+ * @tpr_access: HV_EXIT_TPR_ACCESS
+ * @tpr_access.rip: instruction
+ * @tpr_access.is_write: 1: write
+ * @tpr_access.pad: 0
+ * @internal: HV_EXIT_INTERNAL_ERROR
+ * @internal.suberror: HV_INTERNAL_ERROR_*
+ * @internal.ndata: elements of @internal.data that are valid
+ * @internal.data: see HV_INTERNAL_ERROR_*
+ * @emulation_failure: HV_EXIT_INTERNAL_ERROR with HV_INTERNAL_ERROR_EMULATION
+ * @emulation_failure.suberror: HV_INTERNAL_ERROR_EMULATION
+ * @emulation_failure.ndata: 64-bit words that follow: 0, or 3 and more
+ * @emulation_failure.flags: which fields are valid
+ * @emulation_failure.insn_size: valid bytes of @emulation_failure.insn_bytes
+ * @emulation_failure.insn_bytes: the instruction, as much as could be fetched
+ * @system_event: HV_EXIT_SYSTEM_EVENT
+ * @system_event.type: kind of event
+ * @system_event.ndata: elements of @system_event.data that are valid
+ * @system_event.flags: flags of the event
+ * @system_event.data: data of the event
+ * @eoi: HV_EXIT_IOAPIC_EOI
+ * @eoi.vector: vector whose service ended
+ * @msr: HV_EXIT_X86_RDMSR, HV_EXIT_X86_WRMSR
+ * @msr.error: in: 1: raise #GP
+ * @msr.pad: 0
+ * @msr.reason: HV_MSR_EXIT_REASON_*
+ * @msr.index: MSR index
+ * @msr.data: value, in for RDMSR, out for WRMSR
+ * @padding: fixes the size
+ * @hv_valid_regs: in: register classes (HV_SYNC_X86_*) to store in @s at each exit
+ * @hv_dirty_regs: in: register classes to load from @s; cleared by the kernel
+ * @s: registers
+ * @s.regs: those of HV_SYNC_X86_*
+ * @s.padding: fixes the size
+ */
+struct hv_run {
+	__u8 request_interrupt_window;
+	__u8 immediate_exit;
+	__u8 padding1[6];
+
+	__u32 exit_reason;
+	__u8 ready_for_interrupt_injection;
+	__u8 if_flag;
+	__u16 flags;
+
+	__u64 cr8;
+	__u64 apic_base;
+
+	union {
+		struct {
+			__u64 hardware_exit_reason;
+		} hw;
+		struct {
+			__u64 hardware_entry_failure_reason;
+			__u32 cpu;
+		} fail_entry;
+		struct {
+			__u32 exception;
+			__u32 error_code;
+		} ex;
+		struct {
+			__u8 direction;
+			__u8 size;
+			__u16 port;
+			__u32 count;
+			__u64 data_offset;
+		} io;
+		struct {
+			struct hv_debug_exit_arch arch;
+		} debug;
+		struct {
+			__u64 phys_addr;
+			__u8 data[8];
+			__u32 len;
+			__u8 is_write;
+		} mmio;
+		struct {
+			__u64 nr;
+			__u64 args[6];
+			__u64 ret;
+			__u32 longmode;
+			__u32 pad;
+		} hypercall;
+		struct {
+			__u64 rip;
+			__u32 is_write;
+			__u32 pad;
+		} tpr_access;
+		struct {
+			__u32 suberror;
+			__u32 ndata;
+			__u64 data[16];
+		} internal;
+		struct {
+			__u32 suberror;
+			__u32 ndata;
+			__u64 flags;
+			union {
+				struct {
+					__u8 insn_size;
+					__u8 insn_bytes[15];
+				};
+			};
+		} emulation_failure;
+		struct {
+			__u32 type;
+			__u32 ndata;
+			union {
+				__u64 flags;
+				__u64 data[16];
+			};
+		} system_event;
+		struct {
+			__u8 vector;
+		} eoi;
+		struct {
+			__u8 error;
+			__u8 pad[7];
+			__u32 reason;
+			__u32 index;
+			__u64 data;
+		} msr;
+		char padding[256];
+	};
+
+	__u64 hv_valid_regs;
+	__u64 hv_dirty_regs;
+	union {
+		struct hv_sync_regs regs;
+		char padding[HV_SYNC_REGS_SIZE_BYTES];
+	} s;
+};
+
+/*
+ * ---------------------------------------------------------------------------
+ * Calls on vCPU fds
+ *
+ * HV_ENABLE_CAP and HV_GET_STATS_FD are calls of vCPU fds, too.
+ * ---------------------------------------------------------------------------
+ */
+
+/**
+ * define HV_RUN - run the guest
+ *
+ * Argument: 0. Returns 0 when the VMM has something to do: see hv_run.exit_reason.
+ * Errors: EINTR after a signal (exit_reason is HV_EXIT_INTR) or because of
+ * immediate_exit (exit_reason is what it was); EAGAIN when an application
+ * processor was started by SIPI or INIT: call again; EINVAL if the
+ * argument isn't 0; EFAULT if memory of a slot can't be accessed.
+ */
+#define HV_RUN				_IO(HVIO, 0x80)
+
+/**
+ * define HV_GET_REGS - read the general registers
+ *
+ * Argument: struct hv_regs, written.
+ */
+#define HV_GET_REGS			_IOR(HVIO, 0x81, struct hv_regs)
+
+/**
+ * define HV_SET_REGS - write the general registers
+ *
+ * Argument: struct hv_regs. A pending exception is dropped.
+ */
+#define HV_SET_REGS			_IOW(HVIO, 0x82, struct hv_regs)
+
+/**
+ * define HV_GET_SREGS - read the segment and system registers
+ *
+ * Argument: struct hv_sregs, written.
+ */
+#define HV_GET_SREGS			_IOR(HVIO, 0x83, struct hv_sregs)
+
+/**
+ * define HV_SET_SREGS - write the segment and system registers
+ *
+ * Argument: struct hv_sregs.
+ * Errors: EINVAL if the control registers and EFER contradict each other, have bits
+ * that the processor or the guest's CPUID doesn't know, or @apic_base is
+ * invalid; nothing is changed.
+ */
+#define HV_SET_SREGS			_IOW(HVIO, 0x84, struct hv_sregs)
+
+/**
+ * define HV_TRANSLATE - translate an address with the guest's page tables
+ *
+ * Argument: struct hv_translation.
+ */
+#define HV_TRANSLATE			_IOWR(HVIO, 0x85, struct hv_translation)
+
+/**
+ * define HV_INTERRUPT - queue an external interrupt
+ *
+ * Argument: struct hv_interrupt. It's injected when the guest can take it; see
+ * ready_for_interrupt_injection and request_interrupt_window.
+ * Errors: EINVAL for a vector above 255, EEXIST if one is queued, ENXIO if
+ * the PIC is in the kernel.
+ */
+#define HV_INTERRUPT			_IOW(HVIO, 0x86, struct hv_interrupt)
+
+/**
+ * define HV_GET_MSRS - read model-specific registers
+ *
+ * Argument: struct hv_msrs. Returns how many were read: it stops at the first that
+ * can't be. On the system fd: those of HV_GET_MSR_FEATURE_INDEX_LIST.
+ * Errors: E2BIG for more than 255 entries.
+ */
+#define HV_GET_MSRS			_IOWR(HVIO, 0x88, struct hv_msrs)
+
+/**
+ * define HV_SET_MSRS - write model-specific registers
+ *
+ * Argument: struct hv_msrs. Returns how many were written: it stops at the first
+ * that can't be.
+ * Errors: E2BIG for more than 255 entries.
+ */
+#define HV_SET_MSRS			_IOW(HVIO, 0x89, struct hv_msrs)
+
+/**
+ * define HV_SET_SIGNAL_MASK - signals blocked during HV_RUN
+ *
+ * Argument: struct hv_signal_mask, or NULL for the thread's own mask.
+ * Errors: EINVAL for another length than 8.
+ */
+#define HV_SET_SIGNAL_MASK		_IOW(HVIO, 0x8b, struct hv_signal_mask)
+
+/**
+ * define HV_GET_FPU - read the x87 and SSE state
+ *
+ * Argument: struct hv_fpu, written.
+ */
+#define HV_GET_FPU			_IOR(HVIO, 0x8c, struct hv_fpu)
+
+/**
+ * define HV_SET_FPU - write the x87 and SSE state
+ *
+ * Argument: struct hv_fpu.
+ */
+#define HV_SET_FPU			_IOW(HVIO, 0x8d, struct hv_fpu)
+
+/**
+ * define HV_GET_LAPIC - read the local APIC
+ *
+ * Argument: struct hv_lapic_state, written. Errors: EINVAL without an in-kernel LAPIC.
+ */
+#define HV_GET_LAPIC			_IOR(HVIO, 0x8e, struct hv_lapic_state)
+
+/**
+ * define HV_SET_LAPIC - write the local APIC
+ *
+ * Argument: struct hv_lapic_state. Errors: EINVAL without an in-kernel LAPIC, or in
+ * x2APIC mode for an id that isn't the vCPU's.
+ */
+#define HV_SET_LAPIC			_IOW(HVIO, 0x8f, struct hv_lapic_state)
+
+/**
+ * define HV_SET_CPUID2 - what the guest's CPUID instruction answers
+ *
+ * Argument: struct hv_cpuid2. After the first HV_RUN only the same table is accepted.
+ * Errors: E2BIG for more than 256 entries, EINVAL for an impossible address width or
+ * a different table after the first HV_RUN.
+ */
+#define HV_SET_CPUID2			_IOW(HVIO, 0x90, struct hv_cpuid2)
+
+/**
+ * define HV_GET_CPUID2 - read the CPUID table
+ *
+ * Argument: struct hv_cpuid2 with @nent set to the room. Errors: E2BIG if it's too
+ * little; @nent is then the number needed.
+ */
+#define HV_GET_CPUID2			_IOWR(HVIO, 0x91, struct hv_cpuid2)
+
+/**
+ * define HV_TPR_ACCESS_REPORTING - report accesses to the task priority register
+ *
+ * Argument: struct hv_tpr_access_ctl. Errors: EINVAL for flags.
+ */
+#define HV_TPR_ACCESS_REPORTING		_IOWR(HVIO, 0x92, struct hv_tpr_access_ctl)
+
+/**
+ * define HV_SET_VAPIC_ADDR - where the guest shares its task priority
+ *
+ * Argument: struct hv_vapic_addr. Errors: EINVAL without an in-kernel LAPIC.
+ */
+#define HV_SET_VAPIC_ADDR		_IOW(HVIO, 0x93, struct hv_vapic_addr)
+
+/**
+ * define HV_GET_MP_STATE - read what the vCPU does
+ *
+ * Argument: struct hv_mp_state, written.
+ */
+#define HV_GET_MP_STATE			_IOR(HVIO, 0x98, struct hv_mp_state)
+
+/**
+ * define HV_SET_MP_STATE - write what the vCPU does
+ *
+ * Argument: struct hv_mp_state. Errors: EINVAL for unknown states, and for all
+ * but HV_MP_STATE_RUNNABLE without an in-kernel LAPIC.
+ */
+#define HV_SET_MP_STATE			_IOW(HVIO, 0x99, struct hv_mp_state)
+
+/**
+ * define HV_NMI - queue a non-maskable interrupt
+ *
+ * Argument: ignored.
+ */
+#define HV_NMI				_IO(HVIO, 0x9a)
+
+/**
+ * define HV_SET_GUEST_DEBUG - debug the guest
+ *
+ * Argument: struct hv_guest_debug. Errors: EBUSY for HV_GUESTDBG_INJECT_* while
+ * an exception is pending, EINVAL for unknown controls.
+ */
+#define HV_SET_GUEST_DEBUG		_IOW(HVIO, 0x9b, struct hv_guest_debug)
+
+/**
+ * define HV_X86_SETUP_MCE - set the machine-check capabilities
+ *
+ * Argument: pointer to __u64: MCG_CAP: bits 7:0 number of banks, and capabilities that
+ * HV_X86_GET_MCE_CAP_SUPPORTED has. Errors: EINVAL for 0 or too many banks or others.
+ */
+#define HV_X86_SETUP_MCE		_IOW(HVIO, 0x9c, __u64)
+
+/**
+ * define HV_GET_VCPU_EVENTS - read events in flight
+ *
+ * Argument: struct hv_vcpu_events, written.
+ */
+#define HV_GET_VCPU_EVENTS		_IOR(HVIO, 0x9f, struct hv_vcpu_events)
+
+/**
+ * define HV_SET_VCPU_EVENTS - write events in flight
+ *
+ * Argument: struct hv_vcpu_events. Fields whose HV_VCPUEVENT_VALID_* isn't set are
+ * ignored. Errors: EINVAL for unknown flags or an impossible exception.
+ */
+#define HV_SET_VCPU_EVENTS		_IOW(HVIO, 0xa0, struct hv_vcpu_events)
+
+/**
+ * define HV_GET_DEBUGREGS - read the debug registers
+ *
+ * Argument: struct hv_debugregs, written.
+ */
+#define HV_GET_DEBUGREGS		_IOR(HVIO, 0xa1, struct hv_debugregs)
+
+/**
+ * define HV_SET_DEBUGREGS - write the debug registers
+ *
+ * Argument: struct hv_debugregs. Errors: EINVAL for flags or if bits 63:32 of DR6
+ * or DR7 aren't 0.
+ */
+#define HV_SET_DEBUGREGS		_IOW(HVIO, 0xa2, struct hv_debugregs)
+
+/**
+ * define HV_SET_TSC_KHZ - set the guest's TSC frequency
+ *
+ * Argument: kHz; 0 is the host's. Errors: EINVAL if the processor can't scale the TSC
+ * by that ratio.
+ */
+#define HV_SET_TSC_KHZ			_IO(HVIO, 0xa2)
+
+/**
+ * define HV_GET_TSC_KHZ - the guest's TSC frequency
+ *
+ * Argument: ignored. Returns kHz. Errors: EIO if the host's TSC isn't stable.
+ */
+#define HV_GET_TSC_KHZ			_IO(HVIO, 0xa3)
+
+/**
+ * define HV_GET_XSAVE - read the extended state
+ *
+ * Argument: struct hv_xsave, 4096 bytes written. Errors: EINVAL if the state is larger.
+ */
+#define HV_GET_XSAVE			_IOR(HVIO, 0xa4, struct hv_xsave)
+
+/**
+ * define HV_SET_XSAVE - write the extended state
+ *
+ * Argument: struct hv_xsave of HV_CAP_XSAVE2 bytes (4096 if that is 0). Components
+ * outside XCR0 are accepted. Errors: EINVAL for components that the host doesn't have,
+ * bad header, or reserved bits of MXCSR.
+ */
+#define HV_SET_XSAVE			_IOW(HVIO, 0xa5, struct hv_xsave)
+
+/**
+ * define HV_GET_XCRS - read XCR0
+ *
+ * Argument: struct hv_xcrs, written.
+ */
+#define HV_GET_XCRS			_IOR(HVIO, 0xa6, struct hv_xcrs)
+
+/**
+ * define HV_SET_XCRS - write XCR0
+ *
+ * Argument: struct hv_xcrs. Errors: EINVAL for flags, too many entries, or a value that
+ * XSETBV would refuse with this guest's CPUID.
+ */
+#define HV_SET_XCRS			_IOW(HVIO, 0xa7, struct hv_xcrs)
+
+/**
+ * define HV_KVMCLOCK_CTRL - tell the guest that it was paused
+ *
+ * Argument: ignored. Errors: EINVAL if the guest doesn't use a paravirtual
+ * clock: always, as hv offers none.
+ */
+#define HV_KVMCLOCK_CTRL		_IO(HVIO, 0xad)
+
+/**
+ * define HV_GET_XSAVE2 - read the extended state, all of it
+ *
+ * Argument: struct hv_xsave, HV_CAP_XSAVE2 bytes written.
+ */
+#define HV_GET_XSAVE2			_IOR(HVIO, 0xcf, struct hv_xsave)
+
+/*
+ * ---------------------------------------------------------------------------
+ * Statistics
+ *
+ * The fd that HV_GET_STATS_FD returns is read with read() or pread(): a struct
+ * hv_stats_header at offset 0, an id string, @num_desc descriptors, the data.
+ * All but the data is constant. The VM or vCPU lives as long as the fd.
+ * ---------------------------------------------------------------------------
+ */
+
+/**
+ * define HV_GET_STATS_FD - statistics of a VM or a vCPU
+ *
+ * Argument: ignored. A call of VM fds and of vCPU fds. Returns a file descriptor.
+ * Errors: EMFILE, ENFILE.
+ */
+#define HV_GET_STATS_FD			_IO(HVIO, 0xce)
+
+/**
+ * struct hv_stats_header - start of the file
+ * @flags: 0
+ * @name_size: size of hv_stats_desc.name, its final 0 byte included
+ * @num_desc: number of descriptors
+ * @id_offset: offset of the id string, @name_size bytes
+ * @desc_offset: offset of the first descriptor
+ * @data_offset: offset of the data
+ */
+struct hv_stats_header {
+	__u32 flags;
+	__u32 name_size;
+	__u32 num_desc;
+	__u32 id_offset;
+	__u32 desc_offset;
+	__u32 data_offset;
+};
+
+/* hv_stats_desc.flags: how the value behaves, its unit, base of its exponent. */
+#define HV_STATS_TYPE_SHIFT		0
+#define HV_STATS_TYPE_MASK		(0xF << HV_STATS_TYPE_SHIFT)
+#define HV_STATS_TYPE_CUMULATIVE	(0x0 << HV_STATS_TYPE_SHIFT)
+#define HV_STATS_TYPE_INSTANT		(0x1 << HV_STATS_TYPE_SHIFT)
+#define HV_STATS_TYPE_PEAK		(0x2 << HV_STATS_TYPE_SHIFT)
+#define HV_STATS_TYPE_LINEAR_HIST	(0x3 << HV_STATS_TYPE_SHIFT)
+#define HV_STATS_TYPE_LOG_HIST		(0x4 << HV_STATS_TYPE_SHIFT)
+#define HV_STATS_TYPE_MAX		HV_STATS_TYPE_LOG_HIST
+
+#define HV_STATS_UNIT_SHIFT		4
+#define HV_STATS_UNIT_MASK		(0xF << HV_STATS_UNIT_SHIFT)
+#define HV_STATS_UNIT_NONE		(0x0 << HV_STATS_UNIT_SHIFT)
+#define HV_STATS_UNIT_BYTES		(0x1 << HV_STATS_UNIT_SHIFT)
+#define HV_STATS_UNIT_SECONDS		(0x2 << HV_STATS_UNIT_SHIFT)
+#define HV_STATS_UNIT_CYCLES		(0x3 << HV_STATS_UNIT_SHIFT)
+#define HV_STATS_UNIT_BOOLEAN		(0x4 << HV_STATS_UNIT_SHIFT)
+#define HV_STATS_UNIT_MAX		HV_STATS_UNIT_BOOLEAN
+
+#define HV_STATS_BASE_SHIFT		8
+#define HV_STATS_BASE_MASK		(0xF << HV_STATS_BASE_SHIFT)
+#define HV_STATS_BASE_POW10		(0x0 << HV_STATS_BASE_SHIFT)
+#define HV_STATS_BASE_POW2		(0x1 << HV_STATS_BASE_SHIFT)
+#define HV_STATS_BASE_MAX		HV_STATS_BASE_POW2
+
+/**
+ * struct hv_stats_desc - one statistic
+ * @flags: HV_STATS_TYPE_*, HV_STATS_UNIT_*, HV_STATS_BASE_*
+ * @exponent: the unit is multiplied by the base to this power
+ * @size: number of __u64 values, above 1 for histograms
+ * @offset: offset of the first value from the start of the data
+ * @bucket_size: width of a bucket of a linear histogram
+ * @name: name, hv_stats_header.name_size bytes
+ */
+struct hv_stats_desc {
+	__u32 flags;
+	__s16 exponent;
+	__u16 size;
+	__u32 offset;
+	__u32 bucket_size;
+	char name[];
+};
+
+#endif /* _LINUX_HV_H */
