@@ -191,10 +191,10 @@ struct hv_msr_list {
 };
 
 /* @index takes part in the lookup: the leaf has subleaves. */
-#define HV_CPUID_FLAG_SIGNIFCANT_INDEX	(1 << 0)
+#define HV_CPUID_FLAG_SIGNIFCANT_INDEX	0x1
 /* Reserved: leaves whose answer changes from call to call (leaf 2 of old). */
-#define HV_CPUID_FLAG_STATEFUL_FUNC	(1 << 1)
-#define HV_CPUID_FLAG_STATE_READ_NEXT	(1 << 2)
+#define HV_CPUID_FLAG_STATEFUL_FUNC	0x2
+#define HV_CPUID_FLAG_STATE_READ_NEXT	0x4
 
 /**
  * struct hv_cpuid_entry2 - one CPUID leaf or subleaf
@@ -321,7 +321,7 @@ struct hv_msrs {
 #define HV_GET_MSR_FEATURE_INDEX_LIST	_IOWR(HVIO, 0x0a, struct hv_msr_list)
 
 /**
- * define HV_X86_GET_MCE_CAP_SUPPORTED - machine-check capabilities
+ * define HV_X86_GET_MCE_CAP_SUPPORTED - capabilities of the machine check
  *
  * Argument: pointer to __u64, written: greatest value of MCG_CAP that
  * HV_X86_SETUP_MCE accepts, without the bank count (HV_CAP_MCE tells it).
@@ -335,9 +335,9 @@ struct hv_msrs {
  */
 
 /* Keep a bitmap of pages that were written. EINVAL while it's not offered. */
-#define HV_MEM_LOG_DIRTY_PAGES	(1UL << 0)
+#define HV_MEM_LOG_DIRTY_PAGES	0x1UL
 /* Guest writes exit with HV_EXIT_MMIO and don't reach memory (HV_CAP_READONLY_MEM). */
-#define HV_MEM_READONLY		(1UL << 1)
+#define HV_MEM_READONLY		0x2UL
 
 /**
  * struct hv_userspace_memory_region - a memory slot
@@ -557,7 +557,7 @@ struct hv_irq_routing {
 };
 
 /* hv_msi.devid is valid; refused unless HV_CAP_MSI_DEVID is there. */
-#define HV_MSI_VALID_DEVID	(1U << 0)
+#define HV_MSI_VALID_DEVID	0x1U
 
 /**
  * struct hv_msi - a message-signaled interrupt
@@ -584,9 +584,9 @@ struct hv_msi {
 /* Out: @clock is the same on all vCPUs at an instant. */
 #define HV_CLOCK_TSC_STABLE	2
 /* @realtime is valid. */
-#define HV_CLOCK_REALTIME	(1 << 2)
+#define HV_CLOCK_REALTIME	0x4
 /* Out: @host_tsc is valid. */
-#define HV_CLOCK_HOST_TSC	(1 << 3)
+#define HV_CLOCK_HOST_TSC	0x8
 
 /**
  * struct hv_clock_data - the VM's clock
@@ -611,30 +611,30 @@ struct hv_clock_data {
  */
 
 /* Arguments of HV_CAP_X86_DISABLE_EXITS: let the guest execute these itself. */
-#define HV_X86_DISABLE_EXITS_MWAIT	(1 << 0)
-#define HV_X86_DISABLE_EXITS_HLT	(1 << 1)
-#define HV_X86_DISABLE_EXITS_PAUSE	(1 << 2)
-#define HV_X86_DISABLE_EXITS_CSTATE	(1 << 3)
+#define HV_X86_DISABLE_EXITS_MWAIT	0x1
+#define HV_X86_DISABLE_EXITS_HLT	0x2
+#define HV_X86_DISABLE_EXITS_PAUSE	0x4
+#define HV_X86_DISABLE_EXITS_CSTATE	0x8
 
 /* Arguments of HV_CAP_X2APIC_API. */
-#define HV_X2APIC_API_USE_32BIT_IDS		(1ULL << 0)
-#define HV_X2APIC_API_DISABLE_BROADCAST_QUIRK	(1ULL << 1)
+#define HV_X2APIC_API_USE_32BIT_IDS		0x1ULL
+#define HV_X2APIC_API_DISABLE_BROADCAST_QUIRK	0x2ULL
 
 /* Arguments of HV_CAP_DISABLE_QUIRKS2: deviations that old guests rely on. */
 /* LVT0 of the boot CPU's LAPIC is unmasked, mode ExtINT, at reset. */
-#define HV_X86_QUIRK_LINT0_REENABLED		(1 << 0)
+#define HV_X86_QUIRK_LINT0_REENABLED		0x1
 /* CR0.CD and CR0.NW are kept but have no effect. */
-#define HV_X86_QUIRK_CD_NW_CLEARED		(1 << 1)
+#define HV_X86_QUIRK_CD_NW_CLEARED		0x2
 /* The xAPIC page stays in place in x2APIC mode. */
-#define HV_X86_QUIRK_LAPIC_MMIO_HOLE		(1 << 2)
+#define HV_X86_QUIRK_LAPIC_MMIO_HOLE		0x4
 /* OUT to port 0x7e: RIP is advanced before the exit. */
-#define HV_X86_QUIRK_OUT_7E_INC_RIP		(1 << 3)
+#define HV_X86_QUIRK_OUT_7E_INC_RIP		0x8
 /* IA32_MISC_ENABLE doesn't change CPUID's MONITOR bit. */
-#define HV_X86_QUIRK_MISC_ENABLE_NO_MWAIT	(1 << 4)
+#define HV_X86_QUIRK_MISC_ENABLE_NO_MWAIT	0x10
 /* VMCALL is rewritten to VMMCALL or back, as the vendor needs. */
-#define HV_X86_QUIRK_FIX_HYPERCALL_INSN		(1 << 5)
+#define HV_X86_QUIRK_FIX_HYPERCALL_INSN		0x20
 /* MONITOR and MWAIT are NOPs rather than #UD. */
-#define HV_X86_QUIRK_MWAIT_NEVER_UD_FAULTS	(1 << 6)
+#define HV_X86_QUIRK_MWAIT_NEVER_UD_FAULTS	0x40
 
 /**
  * struct hv_enable_cap - switch a capability on
@@ -775,7 +775,7 @@ struct hv_enable_cap {
 #define HV_GET_CLOCK			_IOR(HVIO, 0x7c, struct hv_clock_data)
 
 /**
- * define HV_SIGNAL_MSI - send a message-signaled interrupt
+ * define HV_SIGNAL_MSI - send an MSI
  *
  * Argument: struct hv_msi. Returns above 0 if it was delivered, 0 if the guest
  * blocked it (masked, or merged with one pending).
@@ -1276,25 +1276,25 @@ struct hv_translation {
 #define HV_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON	4
 
 /* hv_run.emulation_failure.flags: insn_size and insn_bytes are valid. */
-#define HV_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES	(1ULL << 0)
+#define HV_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES	0x1ULL
 
 /* hv_run.io.direction */
 #define HV_EXIT_IO_IN	0
 #define HV_EXIT_IO_OUT	1
 
 /* hv_run.msr.reason: invalid access, unknown MSR, denied by the VMM's filter. */
-#define HV_MSR_EXIT_REASON_INVAL	(1 << 0)
-#define HV_MSR_EXIT_REASON_UNKNOWN	(1 << 1)
-#define HV_MSR_EXIT_REASON_FILTER	(1 << 2)
+#define HV_MSR_EXIT_REASON_INVAL	0x1
+#define HV_MSR_EXIT_REASON_UNKNOWN	0x2
+#define HV_MSR_EXIT_REASON_FILTER	0x4
 
 /* hv_run.flags: in system management mode; a bus lock was taken. */
-#define HV_RUN_X86_SMM		(1 << 0)
-#define HV_RUN_X86_BUS_LOCK	(1 << 1)
+#define HV_RUN_X86_SMM		0x1
+#define HV_RUN_X86_BUS_LOCK	0x2
 
 /* Register classes of hv_run.hv_valid_regs and hv_dirty_regs. */
-#define HV_SYNC_X86_REGS	(1UL << 0)
-#define HV_SYNC_X86_SREGS	(1UL << 1)
-#define HV_SYNC_X86_EVENTS	(1UL << 2)
+#define HV_SYNC_X86_REGS	0x1UL
+#define HV_SYNC_X86_SREGS	0x2UL
+#define HV_SYNC_X86_EVENTS	0x4UL
 
 #define HV_SYNC_X86_VALID_FIELDS \
 	(HV_SYNC_X86_REGS | \
@@ -1561,7 +1561,7 @@ struct hv_run {
 #define HV_INTERRUPT			_IOW(HVIO, 0x86, struct hv_interrupt)
 
 /**
- * define HV_GET_MSRS - read model-specific registers
+ * define HV_GET_MSRS - read MSRs
  *
  * Argument: struct hv_msrs. Returns how many were read: it stops at the first that
  * can't be. On the system fd: those of HV_GET_MSR_FEATURE_INDEX_LIST.
@@ -1570,7 +1570,7 @@ struct hv_run {
 #define HV_GET_MSRS			_IOWR(HVIO, 0x88, struct hv_msrs)
 
 /**
- * define HV_SET_MSRS - write model-specific registers
+ * define HV_SET_MSRS - write MSRs
  *
  * Argument: struct hv_msrs. Returns how many were written: it stops at the first
  * that can't be.
@@ -1662,7 +1662,7 @@ struct hv_run {
 #define HV_SET_MP_STATE			_IOW(HVIO, 0x99, struct hv_mp_state)
 
 /**
- * define HV_NMI - queue a non-maskable interrupt
+ * define HV_NMI - queue an NMI
  *
  * Argument: ignored.
  */
@@ -1677,7 +1677,7 @@ struct hv_run {
 #define HV_SET_GUEST_DEBUG		_IOW(HVIO, 0x9b, struct hv_guest_debug)
 
 /**
- * define HV_X86_SETUP_MCE - set the machine-check capabilities
+ * define HV_X86_SETUP_MCE - set the capabilities of the machine check
  *
  * Argument: pointer to __u64: MCG_CAP: bits 7:0 number of banks, and capabilities that
  * HV_X86_GET_MCE_CAP_SUPPORTED has. Errors: EINVAL for 0 or too many banks or others.
