@@ -2,6 +2,7 @@
 """The emulated hosts: what each needs and how its emulator is started."""
 
 import os
+import shutil
 import subprocess
 
 HERE = os.path.dirname(os.path.realpath(__file__))
@@ -22,6 +23,12 @@ class Host:
         self.arguments = arguments
         self.testbed = os.path.join(arguments.build, "testbed")
         self.kernel = os.path.join(self.testbed, "kernel-" + arguments.kernel)
+
+    # whether the emulator wants a terminal to draw its screen on
+    terminal = False
+
+    def environment(self):
+        return dict(os.environ)
 
     def run_prepare(self, *words):
         environment = dict(os.environ, TESTBED_DIR=self.testbed)
@@ -53,4 +60,96 @@ class SvmHost(Host):
                 "-append", self.cmdline()]
 
 
-HOSTS = {"svm": SvmHost}
+# Bochs counts time in instructions: this many are a second.
+INSTRUCTIONS_PER_SECOND = 50000000
+
+BOCHSRC = """\
+config_interface: textconfig
+display_library: term
+memory: guest={memory}, host={memory}
+romimage: file=$BXSHARE/BIOS-bochs-latest
+vgaromimage: file=$BXSHARE/VGABIOS-lgpl-latest
+cpu: model=corei7_skylake_x, count={cpus}, ips={ips}, \
+reset_on_triple_fault=0, ignore_bad_msrs=1
+clock: sync=none, time0=utc
+ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14
+ata0-master: type=cdrom, path={folder}/boot.iso, status=inserted
+ata1: enabled=0
+boot: cdrom
+com1: enabled=1, mode=file, dev={folder}/console.log
+log: {folder}/bochs.log
+panic: action=fatal
+error: action=report
+info: action=ignore
+debug: action=ignore
+speaker: enabled=0
+"""
+
+
+class VmxHost(Host):
+    """Intel processors with VMX as Bochs emulates them."""
+
+    terminal = True
+
+    def prepare(self):
+        self.run_prepare("bochs")
+        self.run_prepare("kernel", self.arguments.kernel)
+
+    def environment(self):
+        root = os.path.join(self.testbed, "bochs/usr")
+        return dict(os.environ, TERM="vt100",
+                    BXSHARE=os.path.join(root, "share/bochs"),
+                    LTDL_LIBRARY_PATH=os.path.join(
+                        root, "lib/x86_64-linux-gnu/bochs/plugins"))
+
+    def command(self, folder):
+        self.make_iso(folder)
+        settings = BOCHSRC.format(memory=self.arguments.memory,
+                                  cpus=self.arguments.cpus, folder=folder,
+                                  ips=INSTRUCTIONS_PER_SECOND)
+        with open(os.path.join(folder, "bochsrc"), "w") as file:
+            file.write(settings)
+        root = os.path.join(self.testbed, "bochs/usr")
+        libraries = os.path.join(root, "lib/x86_64-linux-gnu")
+        return [os.path.join(libraries, "ld-linux-x86-64.so.2"),
+                "--library-path", libraries,
+                os.path.join(root, "bin/bochs-bin"), "-q", "-f", "bochsrc"]
+
+    def make_iso(self, folder):
+        """A CD-ROM that boots the unpacked kernel with as little of GRUB."""
+        root = os.path.join(folder, "iso")
+        os.makedirs(root)
+        # CPUID promises 3.5 GHz, the TSC counts instructions
+        cmdline = self.cmdline(
+            "tsc_early_khz=%d" % (INSTRUCTIONS_PER_SECOND // 1000),
+            "tsc=reliable", "no_timer_check")
+        with open(os.path.join(folder, "grub.cfg"), "w") as file:
+            file.write("linux /vmlinuz %s\ninitrd /initrd\nboot\n" % cmdline)
+        os.rename(os.path.join(folder, "initrd"), os.path.join(root, "initrd"))
+        link(os.path.join(self.kernel, "vmlinuz-flat"),
+             os.path.join(root, "vmlinuz"))
+        call("grub-mkimage", "-O", "i386-pc-eltorito", "-p", "/",
+             "-c", os.path.join(folder, "grub.cfg"),
+             "-o", os.path.join(root, "core.img"),
+             "biosdisk", "iso9660", "linux")
+        call("xorriso", "-as", "mkisofs", "-quiet", "-R", "-b", "core.img",
+             "-no-emul-boot", "-boot-load-size", "4", "-boot-info-table",
+             "-o", os.path.join(folder, "boot.iso"), root)
+        shutil.rmtree(root)
+
+
+def link(source, target):
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def call(*words):
+    result = subprocess.run(words, text=True, stdout=subprocess.PIPE,
+                            stderr=subprocess.STDOUT)
+    if result.returncode:
+        raise Error("%s failed: %s" % (words[0], result.stdout.strip()))
+
+
+HOSTS = {"svm": SvmHost, "vmx": VmxHost}
