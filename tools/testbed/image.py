@@ -5,6 +5,7 @@ import os
 import shlex
 import shutil
 import stat
+import struct
 import subprocess
 
 HERE = os.path.dirname(os.path.realpath(__file__))
@@ -47,6 +48,10 @@ class Cpio:
         self.folder(os.path.dirname(name))
         self.entry(name.strip("/"), stat.S_IFREG | mode, text.encode())
 
+    def data(self, name, data):
+        self.folder(os.path.dirname(name))
+        self.entry(name.strip("/"), stat.S_IFREG | 0o644, data)
+
     def copy(self, source, name):
         self.folder(os.path.dirname(name))
         with open(source, "rb") as file:
@@ -86,6 +91,19 @@ def modinfo(path, field):
     if result.returncode:
         raise Error(result.stderr.strip())
     return result.stdout.strip()
+
+
+def unsigned(path):
+    """A module without its signature, which takes seconds to verify."""
+    magic = b"~Module signature appended~\n"
+    with open(path, "rb") as file:
+        data = file.read()
+    if not data.endswith(magic):
+        return data
+    # struct module_signature ends with the length of what precedes it
+    trailer = len(magic) + 12
+    (length,) = struct.unpack_from(">I", data, len(data) - len(magic) - 4)
+    return data[:len(data) - trailer - length]
 
 
 class Modules:
@@ -132,7 +150,7 @@ class Modules:
     def write(self, cpio):
         lines = []
         for name, source in self.chosen.items():
-            cpio.copy(source, "%s/%s.ko" % (self.target, name))
+            cpio.data("%s/%s.ko" % (self.target, name), unsigned(source))
             needs = "".join(" %s.ko" % need for need in self.depends[name])
             lines.append("%s.ko:%s\n" % (name, needs))
         cpio.text(self.target + "/modules.dep", "".join(lines))
