@@ -19,7 +19,7 @@ enum form {
 	FORM_UNSUPPORTED,
 	FORM_NONE,		/* nothing follows the opcode */
 	FORM_IMM8,		/* one byte follows */
-	FORM_MODRM,		/* ModRM; only its length matters */
+	FORM_MODRM,		/* in groups: ModRM of which only the length matters */
 	FORM_MODRM_REG,		/* ModRM that is register to register whatever mod says */
 	FORM_MR,		/* rm, reg */
 	FORM_RM,		/* reg, rm */
@@ -42,6 +42,7 @@ enum form {
 #define A_NP		(1u << 7)	/* 66, F2 and F3 select other instructions */
 #define A_NOREP		(1u << 8)	/* F2 and F3 select other instructions */
 #define A_STORE		(1u << 9)	/* moffs: rm is the destination */
+#define A_NO16		(1u << 10)	/* no 2-byte form */
 
 struct opcode {
 	u8 op;
@@ -51,7 +52,7 @@ struct opcode {
 
 enum group {
 	GRP_1B, GRP_1Z, GRP_1NO64, GRP_1S, GRP_1A, GRP_3B, GRP_3Z, GRP_4, GRP_5,
-	GRP_8, GRP_9, GRP_11B, GRP_11Z,
+	GRP_6, GRP_7, GRP_8, GRP_9, GRP_11B, GRP_11Z,
 };
 
 #define GROUP1(form, attr)						\
@@ -91,6 +92,12 @@ static const struct opcode groups[][8] = {
 		{ HV_OP_INC, FORM_M, A_LOCK },
 		{ HV_OP_DEC, FORM_M, A_LOCK },
 		[6] = { HV_OP_PUSH, FORM_M, A_DEF64 },
+	},
+	/* Of groups 6 and 7 only the length is of interest */
+	[GRP_6] = { [0 ... 5] = { HV_OP_OTHER, FORM_MODRM, 0 } },
+	[GRP_7] = {
+		[0 ... 4] = { HV_OP_OTHER, FORM_MODRM, 0 },
+		[6 ... 7] = { HV_OP_OTHER, FORM_MODRM, 0 },
 	},
 	[GRP_8] = {
 		[4] = { HV_OP_BT, FORM_MI8, 0 },
@@ -168,6 +175,8 @@ static const struct opcode movsxd = { HV_OP_MOVSX, FORM_RM, 0 };
 
 /* SDM 2D table A-3 */
 static const struct opcode map_0f[256] = {
+	[0x00] = { GRP_6, FORM_GROUP, A_NP },
+	[0x01] = { GRP_7, FORM_GROUP, A_NP },
 	[0x06] = { HV_OP_OTHER, FORM_NONE, 0 },			/* CLTS */
 	[0x08] = { HV_OP_OTHER, FORM_NONE, 0 },			/* INVD */
 	[0x09] = { HV_OP_OTHER, FORM_NONE, A_NOREP },		/* WBINVD */
@@ -190,12 +199,9 @@ static const struct opcode map_0f[256] = {
 	[0xbf] = { HV_OP_MOVSX, FORM_RM, A_RM16 },
 	[0xc0] = { HV_OP_XADD, FORM_MR, A_BYTE | A_LOCK },
 	[0xc1] = { HV_OP_XADD, FORM_MR, A_LOCK },
-	[0xc3] = { HV_OP_MOV, FORM_MR, A_MEM | A_NP },		/* MOVNTI */
-	[0xc7] = { GRP_9, FORM_GROUP, A_NP },
+	[0xc3] = { HV_OP_MOV, FORM_MR, A_MEM | A_NP | A_NO16 },	/* MOVNTI */
+	[0xc7] = { GRP_9, FORM_GROUP, 0 },
 };
-
-/* 0F 00 and 0F 01: groups 6 and 7, of which only the length is of interest */
-static const struct opcode group6_7 = { HV_OP_OTHER, FORM_MODRM, A_NP };
 
 static const struct opcode movbe_load = { HV_OP_MOVBE, FORM_RM, A_MEM | A_NOREP };
 static const struct opcode movbe_store = { HV_OP_MOVBE, FORM_MR, A_MEM | A_NOREP };
@@ -452,7 +458,7 @@ static void set_op_size(struct state *s, unsigned int attr)
 		insn->op_size = 1;
 	else if (s->rex & REX_W)
 		insn->op_size = 8;
-	else if ((insn->mode == 16) != s->opsize)
+	else if ((insn->mode == 16) != s->opsize && !(attr & A_NO16))
 		insn->op_size = 2;
 	else
 		insn->op_size = m64 && (attr & A_DEF64) ? 8 : 4;
@@ -472,8 +478,12 @@ static enum hv_decode_result decode_operands(struct state *s, const struct opcod
 	enum hv_decode_result r;
 
 	set_op_size(s, o->attr);
-	if (o->op == HV_OP_MOVSX && insn->map == HV_MAP_1 && insn->mem_size == 8)
-		insn->mem_size = 4;		/* MOVSXD */
+	if (o == &movsxd) {
+		/* With 66 the manuals and processors disagree on the source's size */
+		if (insn->op_size == 2)
+			return HV_DECODE_UNSUPPORTED;
+		insn->mem_size = 4;
+	}
 	if (o->op == HV_OP_CMPXCHGXB) {
 		insn->op_size = s->rex & REX_W ? 8 : 4;
 		insn->mem_size = 2 * insn->op_size;
@@ -542,6 +552,33 @@ static bool lock_ok(const struct hv_insn *insn, const struct opcode *o)
 	return (o->attr & A_LOCK) && insn->has_mem && insn->rm_is_dest;
 }
 
+/* Registers that exist (SDM 2B, MOV). AMD: LOCK MOV CR0 is MOV CR8 (APM 3, MOV CRn) */
+static bool mov_cr_dr_ok(const struct hv_insn *insn)
+{
+	u16 exist = insn->opcode & 1 ? 0x00ff : 0x011d;
+
+	return !insn->lock && ((exist >> insn->reg) & 1);
+}
+
+/* Register forms of 0F 01 that are instructions (SDM 2D table A-6, APM 3 table A-7) */
+static bool group7_reg_ok(const struct hv_insn *insn)
+{
+	switch (insn->modrm) {
+	case 0xc1:		/* VMCALL */
+	case 0xc8 ... 0xc9:	/* MONITOR, MWAIT */
+	case 0xd0 ... 0xd1:	/* XGETBV, XSETBV */
+	case 0xd8 ... 0xdf:	/* SVM instructions */
+	case 0xe0 ... 0xe7:	/* SMSW */
+	case 0xf0 ... 0xf7:	/* LMSW */
+	case 0xf9:		/* RDTSCP */
+		return true;
+	case 0xf8:		/* SWAPGS */
+		return insn->mode == 64;
+	default:
+		return false;
+	}
+}
+
 static enum hv_decode_result decode_general(struct state *s, const struct opcode *o)
 {
 	struct hv_insn *insn = s->insn;
@@ -560,15 +597,14 @@ static enum hv_decode_result decode_general(struct state *s, const struct opcode
 		insn->imm_size = 1;
 		break;
 	case FORM_MODRM:
-		r = decode_modrm(s);
-		if (!r)
-			r = decode_mem(s);
+		if (insn->opcode == 0x01 && !insn->has_mem && !group7_reg_ok(insn))
+			return HV_DECODE_UNSUPPORTED;
+		r = decode_mem(s);
 		break;
 	case FORM_MODRM_REG:
 		r = decode_modrm(s);
 		insn->has_mem = false;
-		/* AMD: LOCK MOV CR0 is MOV CR8 (APM 3, MOV CRn) */
-		if (!r && insn->lock)
+		if (!r && !mov_cr_dr_ok(insn))
 			return HV_DECODE_UNSUPPORTED;
 		break;
 	case FORM_MOFFS:
@@ -614,10 +650,12 @@ static enum hv_decode_result decode_vector(struct state *s, const struct vec_opc
 	if (insn->vex && ((insn->vex_l && (v->attr & V_L0)) || (!uses_vvvv && insn->vvvv)))
 		return HV_DECODE_INVALID;
 
+	if (insn->mode != 64)
+		insn->vvvv &= 7;
 	insn->op = v->attr & V_STORE ? HV_OP_VSTORE : HV_OP_VLOAD;
 	insn->src = HV_SRC_REG;
 	insn->rm_is_dest = v->attr & V_STORE;
-	insn->op_size = insn->vex_l ? 32 : 16;
+	insn->op_size = insn->vex_l && !v->size ? 32 : 16;
 	insn->mem_size = v->size ? v->size : insn->op_size;
 	if ((v->attr & V_W) && (s->rex & REX_W))
 		insn->mem_size = 8;
@@ -694,8 +732,6 @@ static const struct opcode *find_opcode(struct state *s)
 			return &movsxd;
 		return &map_1[insn->opcode];
 	case HV_MAP_0F:
-		if (insn->opcode <= 0x01)
-			return &group6_7;
 		return &map_0f[insn->opcode];
 	case HV_MAP_0F38:
 		if (insn->opcode == 0xf0)
