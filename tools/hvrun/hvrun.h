@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * hvrun: the reference virtual machine monitor of hv.
+ *
+ * Read main.c for the order in which a VM is put together, vcpu.c for the run
+ * loop, then the rest by name.
+ */
+#ifndef HVRUN_H
+#define HVRUN_H
+
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <pthread.h>
+
+#include <linux/hv.h>
+
+#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
+#define KIB		1024ULL
+#define MIB		(1024 * KIB)
+#define GIB		(1024 * MIB)
+
+/* Guest-physical layout. RAM is one block, interrupted by the PCI-style hole. */
+#define LOW_RAM_MAX	(3 * GIB)
+#define HIGH_RAM_BASE	(4 * GIB)
+#define IOAPIC_BASE	0xfec00000u
+#define LAPIC_BASE	0xfee00000u
+
+/* What the boot code puts into the first megabyte. */
+#define GDT_ADDR	0x500u
+#define ZERO_PAGE_ADDR	0x7000u
+#define BOOT_STACK_ADDR	0x8ff0u
+#define PAGE_TABLE_ADDR	0x9000u		/* PML4, PDPT and four page directories */
+#define CMDLINE_ADDR	0x20000u
+#define CMDLINE_MAX	0x10000u
+#define EBDA_ADDR	0x9fc00u
+#define ACPI_ADDR	0xe0000u
+#define ACPI_END	0x100000u
+
+/* Selectors that the x86 boot protocol asks for (Documentation/x86/boot.rst) */
+#define BOOT_CS		0x10
+#define BOOT_DS		0x18
+
+#define SERIAL_PORT	0x3f8
+#define SERIAL_IRQ	4
+
+/* Registers of the hardware-reduced ACPI platform (ACPI 6.4, 4.8.3.7) */
+#define ACPI_SLEEP_CONTROL_PORT	0x600
+#define ACPI_SLEEP_STATUS_PORT	0x601
+#define ACPI_RESET_PORT		0x602
+#define ACPI_RESET_VALUE	0x01
+#define ACPI_S5_TYPE		5
+
+#define MAX_CPUS	64
+
+/**
+ * enum exit_code - exit status of hvrun
+ * @EXIT_POWEROFF: the guest powered itself off, or the user quit at the console
+ * @EXIT_ERROR: hvrun could not set the VM up
+ * @EXIT_USAGE: bad command line
+ * @EXIT_RESET: the guest asked for a reset
+ * @EXIT_TRIPLE_FAULT: the guest's processor shut down
+ * @EXIT_BROKEN: the device ended the VM: internal error, failed entry, unknown exit
+ * @EXIT_SIGNAL: plus the signal's number: ended by SIGINT or SIGTERM
+ */
+enum exit_code {
+	EXIT_POWEROFF = 0,
+	EXIT_ERROR = 1,
+	EXIT_USAGE = 2,
+	EXIT_RESET = 3,
+	EXIT_TRIPLE_FAULT = 4,
+	EXIT_BROKEN = 5,
+	EXIT_SIGNAL = 128,
+};
+
+/**
+ * struct options - the command line
+ * @kernel: bzImage or ELF vmlinux
+ * @initrd: file or NULL
+ * @append: kernel command line
+ * @device: device node with the KVM ABI
+ * @memory: guest RAM in bytes, multiple of 4 KiB
+ * @cpus: number of vCPUs
+ * @stats: print statistics at the end
+ */
+struct options {
+	const char *kernel;
+	const char *initrd;
+	const char *append;
+	const char *device;
+	uint64_t memory;
+	unsigned int cpus;
+	bool stats;
+};
+
+struct vm;
+
+#define EXIT_REASONS	64	/* exit reasons counted one by one, larger ones share the last */
+
+/**
+ * struct vcpu - one virtual CPU and the thread that runs it
+ * @vm: the VM
+ * @id: vCPU id, which is its APIC id
+ * @fd: the device's vCPU
+ * @run: the shared run page
+ * @thread: runs vcpu_thread()
+ * @exits: returns of HV_RUN by exit reason
+ */
+struct vcpu {
+	struct vm *vm;
+	unsigned int id;
+	int fd;
+	struct hv_run *run;
+	pthread_t thread;
+	uint64_t exits[EXIT_REASONS];
+};
+
+#define SERIAL_RING	1024
+
+/**
+ * struct serial - a 16550 with the terminal at its other end
+ * @lock: guards everything below
+ * @vm: for the interrupt line
+ * @ier: interrupt enable register
+ * @fcr: FIFO control register
+ * @lcr: line control register
+ * @mcr: modem control register
+ * @scr: scratch register
+ * @dll: divisor latch, low
+ * @dlm: divisor latch, high
+ * @thre_pending: transmitter-empty interrupt not yet acknowledged
+ * @ring: received bytes that the guest has not read
+ * @head: total bytes put into @ring
+ * @tail: total bytes taken from @ring
+ * @line: level of the interrupt line
+ * @starved: the main loop stopped reading stdin until serial_wants_input()
+ */
+struct serial {
+	pthread_mutex_t lock;
+	struct vm *vm;
+	uint8_t ier, fcr, lcr, mcr, scr, dll, dlm;
+	bool thre_pending;
+	uint8_t ring[SERIAL_RING];
+	unsigned int head, tail;
+	bool line;
+	bool starved;
+};
+
+/**
+ * struct vm - the virtual machine
+ * @opt: command line
+ * @sys_fd: the device
+ * @fd: the device's VM
+ * @run_size: size of a vCPU's run page
+ * @mem: guest RAM in this process; guest-physical 0 and up, the part above
+ *	LOW_RAM_MAX is at HIGH_RAM_BASE
+ * @low_size: bytes of RAM below the hole
+ * @high_size: bytes of RAM above 4 GiB
+ * @cpuid: what the device supports, as HV_GET_SUPPORTED_CPUID gave it
+ * @vcpus: all of them
+ * @serial: COM1
+ * @wake_fd: eventfd that wakes the main loop
+ * @stopping: set by the first vm_stop()
+ * @exit_code: given by the first vm_stop()
+ */
+struct vm {
+	const struct options *opt;
+	int sys_fd;
+	int fd;
+	size_t run_size;
+	uint8_t *mem;
+	uint64_t low_size;
+	uint64_t high_size;
+	struct hv_cpuid2 *cpuid;
+	struct vcpu vcpus[MAX_CPUS];
+	struct serial serial;
+	int wake_fd;
+	atomic_bool stopping;
+	atomic_int exit_code;
+};
+
+/* main.c */
+void msg(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+void die(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
+
+/* vm.c */
+void vm_create(struct vm *vm, const struct options *opt);
+int vm_check_extension(const struct vm *vm, unsigned long cap);
+void *vm_memory(const struct vm *vm, uint64_t gpa, uint64_t size);
+void vm_irq_line(struct vm *vm, unsigned int gsi, bool level);
+void vm_wake(struct vm *vm);
+void vm_stop(struct vm *vm, int exit_code);
+int vm_run(struct vm *vm);
+
+/* boot.c */
+uint64_t boot_load(struct vm *vm);
+
+/* acpi.c */
+uint64_t acpi_build(struct vm *vm);
+void acpi_write(struct vm *vm, uint16_t port, uint8_t value);
+uint8_t acpi_read(struct vm *vm, uint16_t port);
+
+/* cpuid.c */
+void cpuid_read_supported(struct vm *vm);
+void cpuid_set(struct vcpu *vcpu);
+unsigned int cpuid_phys_bits(const struct vm *vm);
+
+/* vcpu.c */
+void vcpu_create(struct vm *vm, unsigned int id);
+void vcpu_set_boot_state(struct vcpu *vcpu, uint64_t entry);
+void vcpu_start(struct vcpu *vcpu);
+void vcpu_kick(struct vcpu *vcpu);
+const char *vcpu_exit_name(unsigned int reason);
+
+/* io.c */
+void io_port_exit(struct vcpu *vcpu);
+void io_mmio_exit(struct vcpu *vcpu);
+
+/* serial.c */
+void serial_init(struct serial *s, struct vm *vm);
+void serial_write(struct serial *s, uint8_t reg, uint8_t value);
+uint8_t serial_read(struct serial *s, uint8_t reg);
+bool serial_wants_input(struct serial *s);
+bool serial_input(struct serial *s);
+void serial_open_terminal(void);
+void serial_close_terminal(void);
+
+/* stats.c */
+void stats_print(const struct vm *vm);
+
+#endif
