@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# hv: module, tools and tests.  Kbuild has the module's own list of files.
+#
+#   make			module (for the running kernel) and tools
+#   make install		both, and load them with: modprobe hv
+#   make modules KERNEL=6.1	module for a stock Debian kernel, for the testbed
+#   make demo, make check	in emulated hosts; missing packages are installed
+#
+# Everything that is made lies in O, build by default.
+
+top	:= $(patsubst %/,%,$(dir $(abspath $(lastword $(MAKEFILE_LIST)))))
+O	?= $(top)/build
+override O := $(abspath $(O))
+PREFIX	?= /usr/local
+SUDO	?= $(if $(filter-out 0,$(shell id -u)),sudo)
+testbed	:= $(top)/tools/testbed
+
+# A series of stock Debian kernels, a kernel of our own, or any other by KDIR.
+ifneq ($(KERNEL),)
+KDIR	?= $(shell $(testbed)/kernel-dir $(KERNEL) $(O))
+suffix	:= -$(KERNEL)
+else
+KDIR	?= /lib/modules/$(shell uname -r)/build
+suffix	:=
+endif
+module_dir = $(O)/module$(suffix)
+
+all: modules tools
+
+# The kernel's build writes beside its sources: it gets a tree of links to them.
+modules:
+	@$(testbed)/build-module "$(KDIR)" "$(module_dir)" $(MODULE_MAKEFLAGS)
+
+tools:
+	$(MAKE) -C tools/hvrun O=$(O)
+
+selftests:
+	$(MAKE) -C selftests O=$(O) all
+
+install: all
+	$(SUDO) $(MAKE) -C $(KDIR) M=$(module_dir) INSTALL_MOD_DIR=updates modules_install
+	$(SUDO) depmod $(notdir $(patsubst %/,%,$(dir $(KDIR))))
+	$(SUDO) install -D -m 755 $(O)/hvrun/hvrun $(DESTDIR)$(PREFIX)/bin/hvrun
+	$(SUDO) install -D -m 644 tools/90-hv.rules $(DESTDIR)/etc/udev/rules.d/90-hv.rules
+
+uninstall:
+	$(SUDO) rm -f $(DESTDIR)$(PREFIX)/bin/hvrun $(DESTDIR)/etc/udev/rules.d/90-hv.rules
+	$(SUDO) find $(patsubst %/build,%,$(KDIR))/updates -name 'hv.ko*' -delete
+	$(SUDO) depmod $(notdir $(patsubst %/,%,$(dir $(KDIR))))
+
+packages:
+	@$(testbed)/install-packages
+
+HOST ?= vmx
+demo: packages
+	@tools/demo/run --host $(HOST) $(if $(KERNEL),--kernel $(KERNEL))
+
+check: packages
+	@$(testbed)/check --build $(O)
+
+lint: packages
+	@$(testbed)/lint --build $(O)
+
+# A small kernel, for hosts that boot faster; takes a quarter of an hour.
+testkernel: packages
+	@TESTBED_DIR=$(O)/testbed $(testbed)/prepare kernel small
+
+clean:
+	rm -rf $(O)/module* $(O)/lint* $(O)/hvrun $(O)/selftests $(O)/selftests-obj $(O)/run
+
+help:
+	@sed -n '3,/^$$/s/^# \?//p' Makefile
+
+.PHONY: all modules tools selftests install uninstall packages demo check lint testkernel clean help
