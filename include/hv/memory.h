@@ -6,71 +6,45 @@
 #ifndef HV_MEMORY_H
 #define HV_MEMORY_H
 
+#include <linux/atomic.h>
 #include <linux/mmu_notifier.h>
-#include <linux/rwlock.h>
+#include <linux/spinlock.h>
 #include <linux/types.h>
+#include <hv/slots.h>
 #include <hv/stage2.h>
-
-#define HV_MAX_MEMSLOTS	512
 
 struct hv_vm;
 struct hv_vcpu;
 struct hv_userspace_memory_region;
 
 /**
- * struct hv_memslot - guest-physical range backed by userspace memory
- * @gfn: first guest frame
- * @npages: length in 4 KiB pages, never 0
- * @hva: userspace address of the first page
- * @flags: HV_MEM_*
- * @id: the VMM's slot number
- */
-struct hv_memslot {
-	u64 gfn;
-	u64 npages;
-	unsigned long hva;
-	u32 flags;
-	u32 id;
-};
-
-/**
- * struct hv_memslots - all slots of a VM, immutable once published
- * @rcu: not used for freeing (SRCU is synchronous); kept small on purpose
- * @generation: grows with each publication; cached lookups compare it
- * @nr: entries in @slot
- * @slot: sorted by @gfn, no overlap
- */
-struct hv_memslots {
-	u64 generation;
-	unsigned int nr;
-	struct hv_memslot slot[];
-};
-
-/**
  * struct hv_mmu - the VM's second-stage tables
  * @notifier: mmu notifier on vm->mm
- * @lock: guards @s2's tables against notifier, faults and slot changes; innermost
- *	but for nothing; interrupts on, does not sleep under it
- * @invalidate_seq: grows when an invalidation ends; @lock
+ * @lock: faults and aging hold it for reading and change entries atomically;
+ *	invalidations and slot changes hold it for writing. Innermost; interrupts
+ *	on, nobody sleeps under it
+ * @invalidate_seq: grows when an invalidation ends; written under @lock
  * @invalidate_count: invalidations in progress; @lock
  * @invalidate_start: lowest hva of those in progress; @lock
  * @invalidate_end: end of the highest; @lock
+ * @leaving: slot that is no longer published but still mapped, npages 0: none; @lock.
+ *	With it invalidations find memory that only an old slot has mapped
+ * @unmap_seq: grows when leaves are removed; written under @lock
+ * @flushed_seq: value of @unmap_seq up to which all TLBs have been flushed
  * @s2: tables
  */
 struct hv_mmu {
 	struct mmu_notifier notifier;
 	rwlock_t lock;
 	unsigned long invalidate_seq;
-	long invalidate_count;
+	unsigned long invalidate_count;
 	unsigned long invalidate_start;
 	unsigned long invalidate_end;
+	struct hv_memslot leaving;
+	s64 unmap_seq;
+	atomic64_t flushed_seq;
 	struct hv_s2 s2;
 };
-
-/* What a guest access wants, also the bits of a fault. */
-#define HV_ACC_READ	BIT(0)
-#define HV_ACC_WRITE	BIT(1)
-#define HV_ACC_EXEC	BIT(2)
 
 /**
  * enum hv_fault - what became of a second-stage fault
@@ -83,9 +57,10 @@ enum hv_fault {
 };
 
 /* src/core/memslot.c */
+int hv_memslots_init(struct hv_vm *vm);
+void hv_memslots_destroy(struct hv_vm *vm);
 long hv_vm_set_memory_region(struct hv_vm *vm,
 			     const struct hv_userspace_memory_region *mem);
-const struct hv_memslot *hv_memslot_find(const struct hv_memslots *slots, u64 gfn);
 struct hv_memslots *hv_vm_memslots(struct hv_vm *vm);
 
 /* src/core/mmu.c: second-stage faults and the mmu notifier */
@@ -93,7 +68,9 @@ int hv_mmu_init(struct hv_vm *vm);
 void hv_mmu_shutdown(struct hv_vm *vm);
 void hv_mmu_destroy(struct hv_vm *vm);
 int hv_mmu_fault(struct hv_vcpu *vcpu, u64 gpa, unsigned int access);
+void hv_mmu_slot_leaves(struct hv_vm *vm, const struct hv_memslot *slot);
 void hv_mmu_zap_slot(struct hv_vm *vm, const struct hv_memslot *slot);
+u64 hv_mmu_gfn_end(struct hv_vm *vm);
 
 /* src/core/guest_memory.c: callers hold vm->srcu; may fault and sleep */
 int hv_guest_read(struct hv_vm *vm, u64 gpa, void *data, unsigned int len);

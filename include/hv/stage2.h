@@ -1,21 +1,30 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Second-stage page tables (EPT, NPT): one walker over two entry formats.
- * Pure but for the allocation of table pages.
+ * Pure but for the allocation of table pages, so the unit tests compile it
+ * in userspace.
  */
 #ifndef HV_STAGE2_H
 #define HV_STAGE2_H
 
 #include <linux/types.h>
 
+#define HV_S2_BITS		9	/* of an address, resolved by a table */
+#define HV_S2_ENTRIES		(1 << HV_S2_BITS)
+#define HV_S2_MAX_LEVELS	5
+/* Sizes of a leaf: level 1 is 4 KiB, 2 is 2 MiB, 3 is 1 GiB. */
+#define HV_S2_LEAF_LEVELS	3
+
 /**
  * struct hv_s2_format - how the backend's processor spells an entry
  * @table: bits of an entry that points to a lower table (present, all rights)
- * @leaf: bits of every leaf (present/read, memory type)
+ * @leaf: bits of every leaf of ordinary memory (present/read, memory type)
+ * @leaf_io: the same for a leaf of device memory, not cached; 0: not offered
  * @write: set in a writable leaf
  * @exec: set in an executable leaf (EPT)
  * @noexec: set in a leaf that is not executable (NPT)
- * @present: an entry is in use when any of these is set
+ * @present: an entry is in use when any of these is set; none below bit 12 may
+ *	be set by a page-aligned kernel address (see hv_s2_unmap())
  * @large: marks a leaf above level 1
  * @accessed: set by the processor, 0 when it doesn't
  * @dirty: set by the processor, 0 when it doesn't
@@ -25,6 +34,7 @@
 struct hv_s2_format {
 	u64 table;
 	u64 leaf;
+	u64 leaf_io;
 	u64 write;
 	u64 exec;
 	u64 noexec;
@@ -41,26 +51,52 @@ struct hv_s2_format {
  * @fmt: the backend's format
  * @root: kernel address of the top table, a page
  * @root_pa: its physical address
- * @pages: table pages in use, the root included
  */
 struct hv_s2 {
 	const struct hv_s2_format *fmt;
 	u64 *root;
 	u64 root_pa;
-	unsigned long pages;
 };
 
-/*
- * src/core/stage2.c. Locking: the caller holds the write side of hv_mmu.lock
- * for map and unmap, the read side for the others. @cache gives pages without sleeping.
+/**
+ * struct hv_s2_cache - table pages that no table refers to, zeroed but for the link
+ * @head: first page; its first word is the address of the next
+ * @nr: number of pages
+ * @want: after hv_s2_map() returned -ENOMEM: pages that it needs to go on
  */
-struct hv_s2_cache;
+struct hv_s2_cache {
+	u64 *head;
+	unsigned long nr;
+	unsigned int want;
+};
+
+/**
+ * struct hv_s2_unmapped - what an unmap removed; the caller adds up, then frees
+ * @leaves: leaves removed, by level - 1
+ * @pages: table pages removed; not to be freed before the TLB flush
+ */
+struct hv_s2_unmapped {
+	u64 leaves[HV_S2_LEAF_LEVELS];
+	struct hv_s2_cache pages;
+};
+
+/* Rights and kind of a mapping; the first three are also the bits of a fault. */
+#define HV_ACC_READ	0x1u
+#define HV_ACC_WRITE	0x2u
+#define HV_ACC_EXEC	0x4u
+#define HV_ACC_IO	0x8u	/* device memory: not cached */
+
+/* src/core/stage2.c */
 int hv_s2_init(struct hv_s2 *s2, const struct hv_s2_format *fmt);
-void hv_s2_destroy(struct hv_s2 *s2);
+u64 hv_s2_destroy(struct hv_s2 *s2);
 int hv_s2_map(struct hv_s2 *s2, struct hv_s2_cache *cache, u64 gfn, u64 pfn,
-	      unsigned int access);
-bool hv_s2_unmap(struct hv_s2 *s2, u64 gfn, u64 npages);
+	      unsigned int level, unsigned int access);
+void hv_s2_unmap(struct hv_s2 *s2, u64 gfn, u64 npages, bool reap,
+		 struct hv_s2_unmapped *gone);
 bool hv_s2_young(struct hv_s2 *s2, u64 gfn, u64 npages, bool clear);
-u64 hv_s2_lookup(struct hv_s2 *s2, u64 gfn);
+u64 hv_s2_lookup(struct hv_s2 *s2, u64 gfn, unsigned int *level);
+u64 hv_s2_gfn_end(const struct hv_s2_format *fmt);
+int hv_s2_cache_fill(struct hv_s2_cache *cache, unsigned int nr);
+void hv_s2_cache_free(struct hv_s2_cache *cache);
 
 #endif

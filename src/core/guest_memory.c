@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Access to guest memory from the kernel, by guest-physical address. It goes
+ * through the userspace mapping of the slot, so pages are faulted in, copied on
+ * write and marked dirty by the host as for any other write of the VMM.
+ *
+ * Every address was checked when its slot was made (below TASK_SIZE_MAX), so the
+ * accessors that don't check again are used.
+ */
+#include <linux/hv.h>
+#include <linux/minmax.h>
+#include <linux/mm.h>
+#include <linux/sched.h>
+#include <linux/uaccess.h>
+#include <hv/memory.h>
+#include <hv/vm.h>
+
+/*
+ * Where @gpa is in the caller's address space.
+ * @left: filled in with the number of bytes from there to the end of the slot
+ */
+static int guest_hva(struct hv_vm *vm, u64 gpa, bool write, void __user **hva, u64 *left)
+{
+	const struct hv_memslot *slot;
+	u64 offset;
+
+	if (current->mm != vm->mm)
+		return -EFAULT;
+	slot = hv_memslot_find(hv_vm_memslots(vm), gpa >> PAGE_SHIFT);
+	if (!slot)
+		return -ENOENT;
+	if (write && slot->flags & HV_MEM_READONLY)
+		return -EROFS;
+
+	offset = gpa - (slot->gfn << PAGE_SHIFT);
+	*hva = (void __user *)(slot->hva + offset);
+	*left = (slot->npages << PAGE_SHIFT) - offset;
+	return 0;
+}
+
+/**
+ * hv_guest_read - read guest memory
+ * @vm: VM; the caller's address space is the VM's
+ * @gpa: guest-physical address; the range may cross pages and slots
+ * @data: buffer
+ * @len: bytes
+ *
+ * Context: inside a read section of vm->srcu; may sleep.
+ * Return: 0; -ENOENT: no slot there (the access is MMIO); -EFAULT: the slot's
+ * memory can't be read. After an error the buffer may be partly filled.
+ */
+int hv_guest_read(struct hv_vm *vm, u64 gpa, void *data, unsigned int len)
+{
+	while (len) {
+		void __user *hva;
+		unsigned int n;
+		u64 left;
+		int ret;
+
+		ret = guest_hva(vm, gpa, false, &hva, &left);
+		if (ret)
+			return ret;
+		n = min_t(u64, len, left);
+		if (__copy_from_user(data, hva, n))
+			return -EFAULT;
+		gpa += n;
+		data += n;
+		len -= n;
+	}
+	return 0;
+}
+
+/**
+ * hv_guest_write - write guest memory
+ * @vm: VM; the caller's address space is the VM's
+ * @gpa: guest-physical address; the range may cross pages and slots
+ * @data: what to write
+ * @len: bytes
+ *
+ * Context: inside a read section of vm->srcu; may sleep.
+ * Return: 0; -ENOENT: no slot there, or -EROFS: a read-only one (in both cases the
+ * access is MMIO); -EFAULT: the slot's memory can't be written. After an error
+ * a part may have been written.
+ */
+int hv_guest_write(struct hv_vm *vm, u64 gpa, const void *data, unsigned int len)
+{
+	while (len) {
+		void __user *hva;
+		unsigned int n;
+		u64 left;
+		int ret;
+
+		ret = guest_hva(vm, gpa, true, &hva, &left);
+		if (ret)
+			return ret;
+		n = min_t(u64, len, left);
+		if (__copy_to_user(hva, data, n))
+			return -EFAULT;
+		gpa += n;
+		data += n;
+		len -= n;
+	}
+	return 0;
+}
+
+/**
+ * hv_guest_cmpxchg - atomically compare and exchange guest memory
+ * @vm: VM; the caller's address space is the VM's
+ * @gpa: guest-physical address, aligned to @len
+ * @old: expected value; on a mismatch the one that is there
+ * @new: new value
+ * @len: 1, 2, 4 or 8 bytes
+ *
+ * Context: inside a read section of vm->srcu; may sleep.
+ * Return: 0: exchanged; 1: mismatch; -EINVAL: length or alignment; -ENOENT, -EROFS,
+ * -EFAULT: as hv_guest_write().
+ */
+int hv_guest_cmpxchg(struct hv_vm *vm, u64 gpa, void *old, const void *new,
+		     unsigned int len)
+{
+	void __user *hva;
+	u64 left;
+	int ret;
+
+	if (!len || gpa & (len - 1))
+		return -EINVAL;
+	ret = guest_hva(vm, gpa, true, &hva, &left);
+	if (ret)
+		return ret;
+
+	switch (len) {
+	case 1:
+		return __try_cmpxchg_user((u8 __user *)hva, (u8 *)old, *(u8 *)new, fault1);
+	case 2:
+		return __try_cmpxchg_user((u16 __user *)hva, (u16 *)old, *(u16 *)new, fault2);
+	case 4:
+		return __try_cmpxchg_user((u32 __user *)hva, (u32 *)old, *(u32 *)new, fault4);
+	case 8:
+		return __try_cmpxchg_user((u64 __user *)hva, (u64 *)old, *(u64 *)new, fault8);
+	}
+	return -EINVAL;
+}

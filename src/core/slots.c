@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Arithmetic of memory slots: validity, kinds of change, lookups.
+ */
+#include <linux/errno.h>
+#include <linux/hv.h>
+#include <linux/types.h>
+#include <hv/slots.h>
+
+#define SLOT_PAGE_SHIFT	12
+#define SLOT_PAGE_MASK	((1ULL << SLOT_PAGE_SHIFT) - 1)
+
+/* Index of the first slot that ends above @gfn, @slots->nr if there is none. */
+static unsigned int slot_lower_bound(const struct hv_memslots *slots, u64 gfn)
+{
+	unsigned int lo = 0, hi = slots->nr;
+
+	while (lo < hi) {
+		unsigned int mid = lo + (hi - lo) / 2;
+
+		if (slots->slot[mid].gfn + slots->slot[mid].npages <= gfn)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+/**
+ * hv_memslot_find - the slot that holds a guest frame
+ * @slots: slots; kept alive by the caller (vm->srcu)
+ * @gfn: guest frame number
+ *
+ * Return: the slot or NULL.
+ */
+const struct hv_memslot *hv_memslot_find(const struct hv_memslots *slots, u64 gfn)
+{
+	unsigned int i = slot_lower_bound(slots, gfn);
+
+	if (i < slots->nr && slots->slot[i].gfn <= gfn)
+		return &slots->slot[i];
+	return NULL;
+}
+
+/**
+ * hv_memslot_by_id - the slot with a number
+ * @slots: slots; kept alive by the caller (vm->srcu)
+ * @id: the VMM's slot number
+ *
+ * Return: the slot or NULL.
+ */
+const struct hv_memslot *hv_memslot_by_id(const struct hv_memslots *slots, u32 id)
+{
+	unsigned int i;
+
+	for (i = 0; i < slots->nr; i++)
+		if (slots->slot[i].id == id)
+			return &slots->slot[i];
+	return NULL;
+}
+
+/**
+ * hv_memslot_hva_range - the part of a slot that lies in a range of userspace memory
+ * @slot: slot
+ * @start: first userspace address of the range
+ * @end: end of the range
+ * @gfn: first guest frame that has a byte in the range
+ * @npages: number of frames that do
+ *
+ * Return: whether there is such a part; if not, @gfn and @npages are unchanged.
+ */
+bool hv_memslot_hva_range(const struct hv_memslot *slot, u64 start, u64 end,
+			  u64 *gfn, u64 *npages)
+{
+	u64 slot_end = slot->hva + (slot->npages << SLOT_PAGE_SHIFT);
+	u64 first, last;
+
+	if (start < slot->hva)
+		start = slot->hva;
+	if (end > slot_end)
+		end = slot_end;
+	if (start >= end)
+		return false;
+
+	first = (start - slot->hva) >> SLOT_PAGE_SHIFT;
+	last = (end - 1 - slot->hva) >> SLOT_PAGE_SHIFT;
+	*gfn = slot->gfn + first;
+	*npages = last - first + 1;
+	return true;
+}
+
+/* What can be said about a request without looking at the present slots. */
+static bool region_valid(const struct hv_userspace_memory_region *mem,
+			 const struct hv_slot_limits *limits)
+{
+	if (mem->flags & ~limits->flags)
+		return false;
+	/* Bits 31:16 name an address space, of which there is one: id 0. */
+	if (mem->slot >= HV_MAX_MEMSLOTS)
+		return false;
+	if ((mem->guest_phys_addr | mem->memory_size | mem->userspace_addr) & SLOT_PAGE_MASK)
+		return false;
+	if (mem->memory_size >> SLOT_PAGE_SHIFT > HV_MAX_SLOT_PAGES)
+		return false;
+	if (mem->userspace_addr > limits->hva_end ||
+	    mem->memory_size > limits->hva_end - mem->userspace_addr)
+		return false;
+	return mem->guest_phys_addr + mem->memory_size >= mem->guest_phys_addr;
+}
+
+static bool slot_overlaps(const struct hv_memslots *slots, const struct hv_memslot *new)
+{
+	unsigned int i = slot_lower_bound(slots, new->gfn);
+
+	/* At most one entry can be @new's own old place; the one behind it decides then. */
+	for (; i < slots->nr && slots->slot[i].gfn < new->gfn + new->npages; i++)
+		if (slots->slot[i].id != new->id)
+			return true;
+	return false;
+}
+
+/**
+ * hv_slots_check - what a call to HV_SET_USER_MEMORY_REGION means, if it's allowed
+ * @slots: the present slots
+ * @mem: the request, a private copy
+ * @limits: what this VM allows
+ * @new: filled in: the slot as it will be (for a deletion: as it is)
+ *
+ * The cases are KVM's: a slot that exists can be moved or deleted, its size,
+ * its memory and whether it's read-only can't change.
+ *
+ * Return: enum hv_slot_op; -EINVAL: not a valid request; -EEXIST: overlap.
+ */
+int hv_slots_check(const struct hv_memslots *slots,
+		   const struct hv_userspace_memory_region *mem,
+		   const struct hv_slot_limits *limits, struct hv_memslot *new)
+{
+	const struct hv_memslot *old;
+	enum hv_slot_op op;
+
+	if (!region_valid(mem, limits))
+		return -EINVAL;
+
+	old = hv_memslot_by_id(slots, mem->slot);
+	if (!mem->memory_size) {
+		if (!old)
+			return -EINVAL;
+		*new = *old;
+		return HV_SLOT_DELETE;
+	}
+
+	*new = (struct hv_memslot) {
+		.gfn = mem->guest_phys_addr >> SLOT_PAGE_SHIFT,
+		.npages = mem->memory_size >> SLOT_PAGE_SHIFT,
+		.hva = mem->userspace_addr,
+		.flags = mem->flags,
+		.id = mem->slot,
+	};
+	if (new->gfn + new->npages > limits->gfn_end)
+		return -EINVAL;
+
+	if (!old) {
+		op = HV_SLOT_CREATE;
+	} else {
+		if (new->hva != old->hva || new->npages != old->npages ||
+		    (new->flags ^ old->flags) & HV_MEM_READONLY)
+			return -EINVAL;
+		if (new->gfn == old->gfn)
+			return new->flags == old->flags ? HV_SLOT_NONE : HV_SLOT_FLAGS;
+		op = HV_SLOT_MOVE;
+	}
+	return slot_overlaps(slots, new) ? -EEXIST : op;
+}
+
+/**
+ * hv_slots_apply - make the array that follows from a change
+ * @to: the new array, with room for one entry more than @from has
+ * @from: the present slots
+ * @op: HV_SLOT_CREATE, HV_SLOT_DELETE, HV_SLOT_MOVE or HV_SLOT_FLAGS
+ * @new: the slot, as hv_slots_check() gave it
+ */
+void hv_slots_apply(struct hv_memslots *to, const struct hv_memslots *from,
+		    enum hv_slot_op op, const struct hv_memslot *new)
+{
+	bool insert = op != HV_SLOT_DELETE;
+	unsigned int i, n = 0;
+
+	for (i = 0; i < from->nr; i++) {
+		const struct hv_memslot *slot = &from->slot[i];
+
+		if (slot->id == new->id)
+			continue;
+		if (insert && new->gfn < slot->gfn) {
+			to->slot[n++] = *new;
+			insert = false;
+		}
+		to->slot[n++] = *slot;
+	}
+	if (insert)
+		to->slot[n++] = *new;
+
+	to->nr = n;
+	to->generation = from->generation + 1;
+}

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The pages behind userspace addresses.
+ */
+#include <linux/ioport.h>
+#include <linux/mm.h>
+#include <linux/page-flags.h>
+#include <linux/swap.h>
+#include <hv/host.h>
+
+/**
+ * host_get_page - the page behind an address of the caller's
+ * @hva: address
+ * @write: for writing: a page that is shared is copied first
+ * @writable: filled in: the page may be mapped writable, also when @write is false
+ * @page: filled in; the caller drops the reference
+ *
+ * Context: may sleep.
+ * Return: 0; -EFAULT: nothing is mapped there, or not with that right, or memory
+ * without struct page (see host_get_pfnmap()); -EHWPOISON: the memory is broken;
+ * -ENOMEM; -EINTR: the process is being killed.
+ */
+int host_get_page(unsigned long hva, bool write, bool *writable, struct page **page)
+{
+	unsigned int flags = FOLL_HWPOISON | (write ? FOLL_WRITE : 0);
+	struct page *better;
+	long n;
+
+	*writable = true;
+	/* Most pages are there and writable: no lock, no sleep. */
+	if (get_user_page_fast_only(hva, FOLL_WRITE, page))
+		return 0;
+
+	n = get_user_pages_unlocked(hva, 1, page, flags);
+	if (n != 1)
+		return n < 0 ? n : -EFAULT;
+
+	*writable = write;
+	/* Was writable or became so: spares the guest a second fault. */
+	if (!write && get_user_page_fast_only(hva, FOLL_WRITE, &better)) {
+		put_page(*page);
+		*page = better;
+		*writable = true;
+	}
+	return 0;
+}
+
+#ifdef HOST_HAVE_FOLLOW_PFNMAP
+static int pfnmap_lookup(struct vm_area_struct *vma, unsigned long hva, bool *writable, u64 *pfn)
+{
+	struct follow_pfnmap_args args = { .vma = vma, .address = hva };
+	int ret = follow_pfnmap_start(&args);
+
+	if (ret)
+		return ret;
+	*pfn = args.pfn;
+	*writable = args.writable;
+	follow_pfnmap_end(&args);
+	return 0;
+}
+#else
+static int pfnmap_lookup(struct vm_area_struct *vma, unsigned long hva, bool *writable, u64 *pfn)
+{
+	spinlock_t *ptl;
+	pte_t *pte;
+	int ret = follow_pte(vma->vm_mm, hva, &pte, &ptl);
+
+	if (ret)
+		return ret;
+	__acquire(ptl);	/* follow_pte() did */
+	*pfn = pte_pfn(*pte);
+	*writable = pte_write(*pte);
+	pte_unmap_unlock(pte, ptl);
+	return 0;
+}
+#endif
+
+/**
+ * host_get_pfnmap - the frame behind an address in a mapping without struct pages
+ * @hva: address of the caller's
+ * @write: for writing
+ * @writable: filled in: may be mapped writable
+ * @pfn: filled in; without a reference: valid as long as no invalidation comes
+ *
+ * Device memory, mapped VM_IO or VM_PFNMAP.
+ *
+ * Context: takes mmap_lock; may sleep.
+ * Return: 0; -EFAULT: no such mapping, or not with that right; -EAGAIN: try again;
+ * -ENOMEM; -EINTR: the process is being killed.
+ */
+int host_get_pfnmap(unsigned long hva, bool write, bool *writable, u64 *pfn)
+{
+	struct mm_struct *mm = current->mm;
+	struct vm_area_struct *vma;
+	bool unlocked = false;
+	int ret;
+
+	mmap_read_lock(mm);
+	vma = vma_lookup(mm, hva);
+	if (!vma || !(vma->vm_flags & (VM_IO | VM_PFNMAP)) ||
+	    !(vma->vm_flags & (write ? VM_WRITE : VM_READ))) {
+		ret = -EFAULT;
+		goto out;
+	}
+
+	ret = pfnmap_lookup(vma, hva, writable, pfn);
+	if (ret || (write && !*writable)) {
+		ret = fixup_user_fault(mm, hva, write ? FAULT_FLAG_WRITE : 0, &unlocked);
+		/* The lock was dropped: the vma may be another now. */
+		if (!ret && unlocked)
+			ret = -EAGAIN;
+		if (!ret)
+			ret = pfnmap_lookup(vma, hva, writable, pfn);
+		if (!ret && write && !*writable)
+			ret = -EFAULT;
+	}
+out:
+	mmap_read_unlock(mm);
+	return ret;
+}
+
+/**
+ * host_pfn_is_ram - is a frame ordinary memory
+ * @pfn: frame from host_get_pfnmap()
+ *
+ * Return: false: a device's, to be mapped uncached.
+ */
+bool host_pfn_is_ram(u64 pfn)
+{
+	return page_is_ram(pfn);
+}
+
+/**
+ * host_page_used - a page was mapped into a guest
+ * @page: page with a reference
+ * @write: mapped writable: it counts as written from now on
+ *
+ * Dirty is set here once and not at unmap: a page that is cleaned for writeback is
+ * made read-only in all mappings first, so the notifier takes it from the guest.
+ *
+ * Context: doesn't sleep.
+ */
+void host_page_used(struct page *page, bool write)
+{
+	/* The zero page and the like: nobody reclaims or writes them. */
+	if (PageReserved(page))
+		return;
+	if (write)
+		SetPageDirty(page);
+	mark_page_accessed(page);
+}
