@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The device under test and the machine it's on.
+ */
+#include <cpuid.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include "hvtest.h"
+
+/* /dev/kvm is the misc device with this minor (Documentation/admin-guide/devices.txt). */
+#define KVM_MINOR	232
+
+/**
+ * die_at() - end the test program: something that it needs doesn't work
+ * @file: source file
+ * @line: line
+ * @fmt: what went wrong
+ */
+void die_at(const char *file, int line, const char *fmt, ...)
+{
+	va_list ap;
+
+	printf("# %s:%d: ", file, line);
+	va_start(ap, fmt);
+	vprintf(fmt, ap);
+	va_end(ap);
+	printf("\n");
+	fflush(stdout);
+	_exit(1);
+}
+
+/**
+ * device_path() - the device under test
+ *
+ * Return: its path.
+ */
+const char *device_path(void)
+{
+	const char *path = getenv("HV_DEVICE");
+
+	return path && *path ? path : "/dev/hv";
+}
+
+/**
+ * device_open() - open the device under test
+ *
+ * Return: system fd.
+ */
+int device_open(void)
+{
+	int fd = open(device_path(), O_RDWR | O_CLOEXEC);
+
+	if (fd < 0)
+		die("%s: %s", device_path(), strerror(errno));
+	return fd;
+}
+
+/**
+ * device_is_kvm() - tests compare with stock KVM where it's meant to differ
+ *
+ * Return: true if the device under test is stock KVM.
+ */
+bool device_is_kvm(void)
+{
+	struct stat st;
+
+	return !stat(device_path(), &st) && S_ISCHR(st.st_mode) &&
+	       major(st.st_rdev) == 10 && minor(st.st_rdev) == KVM_MINOR;
+}
+
+/**
+ * cpu_is_intel() - some results are the vendor's
+ *
+ * Return: true on Intel processors.
+ */
+bool cpu_is_intel(void)
+{
+	unsigned int eax, ebx, ecx, edx;
+
+	return __get_cpuid(0, &eax, &ebx, &ecx, &edx) && ebx == signature_INTEL_ebx;
+}
+
+/**
+ * hv_ioctl() - ioctl() that returns -errno
+ * @fd: any fd
+ * @nr: number
+ *
+ * Return: what the call returned, or -errno.
+ */
+long hv_ioctl(int fd, unsigned long nr, ...)
+{
+	unsigned long arg;
+	va_list ap;
+	long ret;
+
+	va_start(ap, nr);
+	arg = va_arg(ap, unsigned long);
+	va_end(ap);
+	ret = ioctl(fd, nr, arg);
+	return ret < 0 ? -errno : ret;
+}
+
+/**
+ * must_at() - end the program if a call failed
+ * @file: source file
+ * @line: line
+ * @what: text of the call
+ * @result: its result
+ */
+void must_at(const char *file, int line, const char *what, long result)
+{
+	if (result < 0)
+		die_at(file, line, "%s: %s", what, strerror(-result));
+}
+
+/**
+ * check_cap() - HV_CHECK_EXTENSION
+ * @fd: system or VM fd
+ * @cap: HV_CAP_*
+ *
+ * Return: value of the capability.
+ */
+long check_cap(int fd, long cap)
+{
+	return hv_ioctl(fd, HV_CHECK_EXTENSION, cap);
+}

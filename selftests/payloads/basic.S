@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Small things that many tests need: return, loop, touch memory.
+ */
+#include "guest.h"
+
+/* Start of the payload: 16-bit code that says that it ran. */
+	.code16
+	.global	real_entry
+real_entry:
+	mark	0x16
+	done
+
+/* u64 identity(u64 x) */
+function identity
+	movq	%rdi, %rax
+	ret
+
+/* u64 add3(u64 a, u64 b, u64 c) */
+function add3
+	leaq	(%rdi, %rsi), %rax
+	addq	%rdx, %rax
+	ret
+
+/* Count in "counter" until somebody stops the vCPU. */
+function count_forever
+1:	lock incq counter
+	pause
+	jmp	1b
+
+/* The same without PAUSE: nothing but host events makes it exit. */
+function spin
+1:	incq	counter
+	jmp	1b
+
+/* u64 load(u64 *p), store(u64 *p, u64 v) */
+function load
+	probe	movq (%rdi), %rax
+	ret
+
+function store
+	probe	movq %rsi, (%rdi)
+	ret
+
+/* Read @rdi for ever, the value goes to "seen". */
+function poll
+1:	movq	(%rdi), %rax
+	movq	%rax, seen
+	incq	counter
+	jmp	1b
+
+/* Write a growing number to @rdi for ever. */
+function write_forever
+1:	incq	counter
+	movq	counter, %rax
+	movq	%rax, (%rdi)
+	jmp	1b
+
+/* void touch(u64 start, u64 npages, u64 value): one u64 per page */
+function touch
+1:	movq	%rdx, (%rdi)
+	addq	$4096, %rdi
+	decq	%rsi
+	jnz	1b
+	ret
+
+/* u64 sum(u64 start, u64 npages) */
+function sum
+	xorl	%eax, %eax
+1:	addq	(%rdi), %rax
+	addq	$4096, %rdi
+	decq	%rsi
+	jnz	1b
+	ret
+
+/* void jump(u64 address) */
+function jump
+	jmpq	*%rdi
+
+/* u64 in8(u16 port), in32; out32(u16 port, u32 value) */
+function in8
+	movl	%edi, %edx
+	movq	$-1, %rax
+	inb	%dx, %al
+	ret
+
+function in32
+	movl	%edi, %edx
+	movq	$-1, %rax
+	inl	%dx, %eax
+	ret
+
+function out32
+	movl	%edi, %edx
+	movl	%esi, %eax
+	outl	%eax, %dx
+	ret
+
+/* IN forever: a guest that never stops exiting. */
+function in_forever
+	movl	%edi, %edx
+1:	inl	%dx, %eax
+	movl	%eax, seen
+	incq	counter
+	jmp	1b
+
+	.data
+	.balign	8
+	.global	counter, seen
+counter:	.quad	0
+seen:		.quad	0
