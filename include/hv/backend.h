@@ -150,7 +150,13 @@ void hv_cpus_put(void);
 int hv_cpus_init(void);
 void hv_cpus_exit(void);
 
-/* This CPU has the extension on; preemption off. Checked before a vCPU is loaded. */
+/* This CPU has the extension on; preemption off. */
 bool hv_cpu_enabled(void);
+/* A vCPU is about to be loaded here: is (or can be) the extension on? Preemption off. */
+bool hv_cpu_enter(void);
+/* ... and is unloaded again */
+void hv_cpu_leave(void);
+/* The host shuts down: the extension is off on every CPU and stays off. */
+bool hv_cpus_stopped(void);
 
 #endif

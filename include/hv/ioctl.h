@@ -6,6 +6,7 @@
 #ifndef HV_IOCTL_H
 #define HV_IOCTL_H
 
+#include <linux/bits.h>
 #include <linux/types.h>
 
 struct hv_vm;
@@ -16,6 +17,7 @@ struct hv_vcpu;
 #define HV_IOC_LOAD	BIT(1)	/* vCPU loaded on this CPU (implies LOCK): backend state may be touched */
 #define HV_IOC_COPYIN	BIT(2)	/* copy in although the number says _IOR (HV_SET_IRQCHIP) */
 #define HV_IOC_NOARG	BIT(3)	/* @arg must be 0 */
+#define HV_IOC_RAW	BIT(4)	/* no copies: @data is NULL, the handler reads @arg (may be NULL) */
 
 /**
  * struct hv_ioctl - one call

@@ -64,4 +64,11 @@ struct hv_vcpu_stats {
 	u64 guest_entries;
 };
 
+struct hv_vm;
+struct hv_vcpu;
+
+/* src/observe/stats.c: HV_GET_STATS_FD; everything else only counts */
+long hv_vm_stats_fd(struct hv_vm *vm);
+long hv_vcpu_stats_fd(struct hv_vcpu *vcpu);
+
 #endif

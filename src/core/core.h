@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the files of src/core share with each other and with nobody else.
+ */
+#ifndef HV_CORE_H
+#define HV_CORE_H
+
+#include <linux/fs.h>
+#include <hv/ioctl.h>
+#include <hv/vcpu.h>
+#include <hv/vm.h>
+
+/* The mapping of a vCPU: struct hv_run, then the data of port I/O. */
+#define HV_VCPU_MMAP_PAGES	2
+
+/* Tables of the calls that the core itself handles */
+extern const struct hv_ioctl_table hv_core_sys_ioctls;	/* main.c */
+extern const struct hv_ioctl_table hv_core_vm_ioctls;	/* vm.c */
+extern const struct hv_ioctl_table hv_core_vcpu_ioctls;	/* vcpu.c */
+
+/* ioctl.c: file operations */
+long hv_sys_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
+long hv_vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
+long hv_vcpu_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
+
+/* main.c */
+long hv_check_extension(unsigned long cap);
+
+/* vm.c */
+long hv_vm_create(unsigned long type);
+
+/* vcpu.c */
+long hv_vcpu_create(struct hv_vm *vm, unsigned long id);
+void hv_vcpu_destroy(struct hv_vcpu *vcpu);
+
+#endif

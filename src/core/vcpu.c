@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The virtual CPU: creation, its fd and run page, and its way on and off the
+ * host's CPUs.
+ */
+#include <linux/anon_inodes.h>
+#include <linux/err.h>
+#include <linux/errno.h>
+#include <linux/fcntl.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/gfp.h>
+#include <linux/kernel.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/percpu.h>
+#include <linux/preempt.h>
+#include <linux/rcuwait.h>
+#include <linux/signal.h>
+#include <linux/slab.h>
+#include <linux/smp.h>
+#include <linux/uaccess.h>
+#include <hv/backend.h>
+#include <hv/stats.h>
+#include "core.h"
+
+/* ---- loading: make the vCPU this thread's, and follow the thread ---- */
+
+static DEFINE_PER_CPU(struct hv_vcpu *, loaded_vcpu);
+
+/**
+ * hv_vcpu_current() - the vCPU whose thread runs on this CPU
+ *
+ * Context: any, preemption off.
+ * Return: the vCPU, from hv_vcpu_load() to hv_vcpu_put() of the running thread, else NULL.
+ */
+struct hv_vcpu *hv_vcpu_current(void)
+{
+	return this_cpu_read(loaded_vcpu);
+}
+
+/* Preemption off */
+static void load_on(struct hv_vcpu *vcpu, int cpu)
+{
+	if (!hv_cpu_enter()) {
+		/*
+		 * Shutdown, or a CPU that goes down was grabbed by another
+		 * hypervisor meanwhile. The first ends everything anyhow.
+		 */
+		if (!hv_cpus_stopped())
+			hv_vm_dead(vcpu->vm, "the virtualization extension was lost on a CPU");
+		return;
+	}
+	hv_call(load, vcpu, cpu);
+	WRITE_ONCE(vcpu->cpu, cpu);
+	vcpu->loaded = true;
+	this_cpu_write(loaded_vcpu, vcpu);
+}
+
+/* Preemption off */
+static void unload(struct hv_vcpu *vcpu)
+{
+	if (!vcpu->loaded)
+		return;
+	this_cpu_write(loaded_vcpu, NULL);
+	vcpu->loaded = false;
+	hv_call(put, vcpu);
+	hv_cpu_leave();
+}
+
+static void sched_in(struct preempt_notifier *pn, int cpu)
+{
+	load_on(container_of(pn, struct hv_vcpu, preempt_notifier), cpu);
+}
+
+static void sched_out(struct preempt_notifier *pn, struct task_struct *next)
+{
+	unload(container_of(pn, struct hv_vcpu, preempt_notifier));
+}
+
+static struct preempt_ops vcpu_preempt_ops = {
+	.sched_in = sched_in,
+	.sched_out = sched_out,
+};
+
+/**
+ * hv_vcpu_load() - make the vCPU current on this CPU, and on each that the thread moves to
+ * @vcpu: a vCPU that is loaded nowhere; its mutex is held
+ *
+ * Until hv_vcpu_put() the thread may sleep and be preempted: the vCPU follows it. Afterwards
+ * vcpu->loaded is false if the host shuts down; no other state of the backend
+ * may be touched then.
+ *
+ * Context: process context. Not recursive.
+ */
+void hv_vcpu_load(struct hv_vcpu *vcpu)
+{
+	int cpu = get_cpu();
+
+	preempt_notifier_register(&vcpu->preempt_notifier);
+	load_on(vcpu, cpu);
+	put_cpu();
+}
+
+/**
+ * hv_vcpu_put() - undo hv_vcpu_load()
+ * @vcpu: a vCPU loaded by this thread
+ *
+ * Context: process context.
+ */
+void hv_vcpu_put(struct hv_vcpu *vcpu)
+{
+	preempt_disable();
+	unload(vcpu);
+	preempt_notifier_unregister(&vcpu->preempt_notifier);
+	preempt_enable();
+}
+
+/* ---- calls ---- */
+
+static long set_signal_mask(struct hv_vcpu *vcpu, void *data, unsigned long arg)
+{
+	struct hv_signal_mask __user *umask = (void __user *)arg;
+	sigset_t set;
+	u32 len;
+
+	if (!umask) {
+		vcpu->sigset_active = false;
+		return 0;
+	}
+	if (get_user(len, &umask->len))
+		return -EFAULT;
+	if (len != sizeof(set))
+		return -EINVAL;
+	if (copy_from_user(&set, umask->sigset, sizeof(set)))
+		return -EFAULT;
+	sigdelsetmask(&set, sigmask(SIGKILL) | sigmask(SIGSTOP));
+	vcpu->sigset = set;
+	vcpu->sigset_active = true;
+	return 0;
+}
+
+static long get_stats_fd(struct hv_vcpu *vcpu, void *data, unsigned long arg)
+{
+	return hv_vcpu_stats_fd(vcpu);
+}
+
+static const struct hv_ioctl vcpu_ioctls[] = {
+	{ HV_SET_SIGNAL_MASK, HV_IOC_LOCK | HV_IOC_RAW, .vcpu = set_signal_mask },
+	{ HV_GET_STATS_FD, 0, .vcpu = get_stats_fd },
+};
+
+const struct hv_ioctl_table hv_core_vcpu_ioctls = { vcpu_ioctls, ARRAY_SIZE(vcpu_ioctls) };
+
+/* ---- the fd ---- */
+
+static vm_fault_t vcpu_fault(struct vm_fault *vmf)
+{
+	struct hv_vcpu *vcpu = vmf->vma->vm_file->private_data;
+	struct page *page;
+
+	if (vmf->pgoff == 0)
+		page = virt_to_page(vcpu->run);
+	else if (vmf->pgoff == 1)
+		page = virt_to_page(vcpu->pio_data);
+	else
+		return VM_FAULT_SIGBUS;
+	get_page(page);
+	vmf->page = page;
+	return 0;
+}
+
+static const struct vm_operations_struct vcpu_vm_ops = {
+	.fault = vcpu_fault,
+};
+
+static int vcpu_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	vma->vm_ops = &vcpu_vm_ops;
+	return 0;
+}
+
+/* The vCPU itself lives as long as its VM. */
+static int vcpu_release(struct inode *inode, struct file *file)
+{
+	struct hv_vcpu *vcpu = file->private_data;
+
+	hv_vm_put(vcpu->vm);
+	return 0;
+}
+
+static const struct file_operations hv_vcpu_fops = {
+	.owner = THIS_MODULE,
+	.release = vcpu_release,
+	.mmap = vcpu_mmap,
+	.unlocked_ioctl = hv_vcpu_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.llseek = noop_llseek,
+};
+
+/* ---- life ---- */
+
+/* Power-up state. The vCPU is not visible yet, so that nobody needs its mutex. */
+static int vcpu_power_up(struct hv_vcpu *vcpu)
+{
+	bool loaded;
+
+	hv_vcpu_load(vcpu);
+	loaded = vcpu->loaded;
+	if (loaded)
+		hv_x86_vcpu_reset(vcpu, false);
+	hv_vcpu_put(vcpu);
+	return loaded ? 0 : -EIO;
+}
+
+static struct hv_vcpu *vcpu_create(struct hv_vm *vm, u32 id)
+{
+	struct hv_vcpu *vcpu;
+	int rc = -ENOMEM;
+
+	vcpu = kzalloc(sizeof(*vcpu), GFP_KERNEL_ACCOUNT);
+	if (!vcpu)
+		return ERR_PTR(-ENOMEM);
+	vcpu->vm = vm;
+	vcpu->id = id;
+	vcpu->index = vm->nr_vcpus;
+	vcpu->cpu = -1;
+	vcpu->mode = HV_OUTSIDE_GUEST;
+	mutex_init(&vcpu->mutex);
+	rcuwait_init(&vcpu->wait);
+	preempt_notifier_init(&vcpu->preempt_notifier, &vcpu_preempt_ops);
+	vcpu->run = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	if (!vcpu->run)
+		goto err_free;
+	vcpu->pio_data = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	if (!vcpu->pio_data)
+		goto err_run;
+	rc = hv_x86_vcpu_create(vcpu);
+	if (rc)
+		goto err_pio;
+	rc = hv_backend->vcpu_create(vcpu);
+	if (rc)
+		goto err_x86;
+	rc = vcpu_power_up(vcpu);
+	if (rc)
+		goto err_backend;
+	return vcpu;
+
+err_backend:
+	hv_backend->vcpu_destroy(vcpu);
+err_x86:
+	hv_x86_vcpu_destroy(vcpu);
+err_pio:
+	free_page((unsigned long)vcpu->pio_data);
+err_run:
+	free_page((unsigned long)vcpu->run);
+err_free:
+	kfree(vcpu);
+	return ERR_PTR(rc);
+}
+
+/**
+ * hv_vcpu_destroy() - free a vCPU
+ * @vcpu: of a VM that is being destroyed, or never published
+ *
+ * Context: process context, sleeps. Nobody else knows the vCPU. Userspace may still have
+ * its pages mapped: a mapping has a reference to each page that it shows.
+ */
+void hv_vcpu_destroy(struct hv_vcpu *vcpu)
+{
+	hv_backend->vcpu_destroy(vcpu);
+	hv_x86_vcpu_destroy(vcpu);
+	free_page((unsigned long)vcpu->pio_data);
+	free_page((unsigned long)vcpu->run);
+	kfree(vcpu);
+}
+
+/**
+ * hv_vcpu_create() - HV_CREATE_VCPU
+ * @vm: the VM
+ * @id: number of the new vCPU, its APIC id
+ *
+ * Context: process context, sleeps; vm->lock held.
+ * Return: the new fd, or -errno: -EINVAL for an id out of range or too many vCPUs, -EEXIST,
+ * -EMFILE, -ENOMEM.
+ */
+long hv_vcpu_create(struct hv_vm *vm, unsigned long id)
+{
+	struct hv_vcpu *vcpu;
+	struct file *file;
+	char name[24];
+	int fd;
+
+	lockdep_assert_held(&vm->lock);
+	if (id >= HV_MAX_VCPU_ID || vm->nr_vcpus >= HV_MAX_VCPUS)
+		return -EINVAL;
+	if (hv_vcpu_by_id(vm, id))
+		return -EEXIST;
+
+	fd = get_unused_fd_flags(O_CLOEXEC);
+	if (fd < 0)
+		return fd;
+	vcpu = vcpu_create(vm, id);
+	if (IS_ERR(vcpu)) {
+		put_unused_fd(fd);
+		return PTR_ERR(vcpu);
+	}
+	snprintf(name, sizeof(name), "hv-vcpu:%u", vcpu->id);
+	file = anon_inode_getfile(name, &hv_vcpu_fops, vcpu, O_RDWR);
+	if (IS_ERR(file)) {
+		hv_vcpu_destroy(vcpu);
+		put_unused_fd(fd);
+		return PTR_ERR(file);
+	}
+	hv_vm_get(vm);
+
+	/* hv_for_each_vcpu() sees a complete vCPU or none. */
+	vm->vcpus[vcpu->index] = vcpu;
+	smp_store_release(&vm->nr_vcpus, vcpu->index + 1);
+	/* The point of no return: another thread may use, or close, the fd at once. */
+	fd_install(fd, file);
+	return fd;
+}

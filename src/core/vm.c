@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The VM: its life from HV_CREATE_VM to the last reference, and the calls on
+ * its fd that belong to no other part.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/anon_inodes.h>
+#include <linux/atomic.h>
+#include <linux/err.h>
+#include <linux/errno.h>
+#include <linux/fcntl.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/kernel.h>
+#include <linux/module.h>
+#include <linux/printk.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include <hv/backend.h>
+#include <hv/irq.h>
+#include <hv/memory.h>
+#include <hv/stats.h>
+#include "core.h"
+
+/* Numbers in messages; may wrap */
+static atomic_t last_vm_id = ATOMIC_INIT(0);
+
+/* Last reference is gone: no fd, no vCPU thread, nobody else can reach the VM. */
+static void vm_destroy(struct kref *ref)
+{
+	struct hv_vm *vm = container_of(ref, struct hv_vm, ref);
+	unsigned int i;
+
+	/* First: the notifier is the last one from outside that looks into the VM. */
+	hv_mmu_shutdown(vm);
+	for (i = 0; i < vm->nr_vcpus; i++)
+		hv_vcpu_destroy(vm->vcpus[i]);
+	if (vm->ioapic)
+		hv_ioapic_destroy(vm);
+	hv_routing_destroy(vm);
+	hv_mmu_destroy(vm);
+	hv_backend->vm_destroy(vm);
+	hv_x86_vm_destroy(vm);
+	hv_cpus_put();
+	cleanup_srcu_struct(&vm->srcu);
+	mmdrop(vm->mm);
+	kfree(vm);
+}
+
+/**
+ * hv_vm_get() - take a reference
+ * @vm: a VM to which the caller has one already
+ */
+void hv_vm_get(struct hv_vm *vm)
+{
+	kref_get(&vm->ref);
+}
+
+/**
+ * hv_vm_put() - drop a reference; the last one destroys the VM
+ * @vm: the VM
+ *
+ * Context: process context, sleeps; none of the VM's locks held.
+ */
+void hv_vm_put(struct hv_vm *vm)
+{
+	kref_put(&vm->ref, vm_destroy);
+}
+
+/**
+ * hv_vcpu_by_id() - find a vCPU
+ * @vm: its VM
+ * @id: the VMM's number of it, its APIC id
+ *
+ * Context: any. A vCPU that is being created may be missed unless vm->lock is held.
+ * Return: the vCPU, valid as long as the VM, or NULL.
+ */
+struct hv_vcpu *hv_vcpu_by_id(struct hv_vm *vm, u32 id)
+{
+	struct hv_vcpu *vcpu;
+	unsigned int i;
+
+	hv_for_each_vcpu(i, vcpu, vm)
+		if (vcpu->id == id)
+			return vcpu;
+	return NULL;
+}
+
+/**
+ * hv_vm_request_all() - make a request to every vCPU of a VM
+ * @vm: the VM
+ * @req: enum hv_req
+ *
+ * Context: any.
+ */
+void hv_vm_request_all(struct hv_vm *vm, unsigned int req)
+{
+	struct hv_vcpu *vcpu;
+	unsigned int i;
+
+	hv_for_each_vcpu(i, vcpu, vm)
+		hv_vcpu_request(vcpu, req);
+}
+
+/**
+ * hv_vm_dead() - an impossible state was met: give this VM up, not the host
+ * @vm: the VM
+ * @why: for the log
+ *
+ * Every later call on the VM and its vCPUs returns -EIO. The log gets one warning for a
+ * VM, and not many from a crowd of VMs.
+ *
+ * Context: any.
+ */
+void hv_vm_dead(struct hv_vm *vm, const char *why)
+{
+	if (xchg(&vm->dead, true))
+		return;
+	pr_warn_ratelimited("VM %u is dead: %s\n", vm->id, why);
+	hv_vm_request_all(vm, HV_REQ_DEAD);
+}
+
+/* ---- calls ---- */
+
+static long set_user_memory_region(struct hv_vm *vm, void *data, unsigned long arg)
+{
+	return hv_vm_set_memory_region(vm, data);
+}
+
+static long create_vcpu(struct hv_vm *vm, void *data, unsigned long arg)
+{
+	return hv_vcpu_create(vm, arg);
+}
+
+static long check_extension(struct hv_vm *vm, void *data, unsigned long arg)
+{
+	return hv_check_extension(arg);
+}
+
+static long set_boot_cpu_id(struct hv_vm *vm, void *data, unsigned long arg)
+{
+	if (vm->nr_vcpus)
+		return -EBUSY;
+	if (arg >= HV_MAX_VCPU_ID)
+		return -EINVAL;
+	vm->boot_vcpu_id = arg;
+	return 0;
+}
+
+static long get_stats_fd(struct hv_vm *vm, void *data, unsigned long arg)
+{
+	return hv_vm_stats_fd(vm);
+}
+
+static const struct hv_ioctl vm_ioctls[] = {
+	{ HV_SET_USER_MEMORY_REGION, 0, .vm = set_user_memory_region },
+	{ HV_CREATE_VCPU, HV_IOC_LOCK, .vm = create_vcpu },
+	{ HV_CHECK_EXTENSION, 0, .vm = check_extension },
+	{ HV_SET_BOOT_CPU_ID, HV_IOC_LOCK, .vm = set_boot_cpu_id },
+	{ HV_GET_STATS_FD, 0, .vm = get_stats_fd },
+};
+
+const struct hv_ioctl_table hv_core_vm_ioctls = { vm_ioctls, ARRAY_SIZE(vm_ioctls) };
+
+/* ---- the fd ---- */
+
+static int vm_release(struct inode *inode, struct file *file)
+{
+	hv_vm_put(file->private_data);
+	return 0;
+}
+
+static const struct file_operations hv_vm_fops = {
+	.owner = THIS_MODULE,
+	.release = vm_release,
+	.unlocked_ioctl = hv_vm_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.llseek = noop_llseek,
+};
+
+/* All or nothing; the caller owns the first reference. */
+static struct hv_vm *vm_create(void)
+{
+	struct hv_vm *vm;
+	int rc;
+
+	vm = kzalloc(sizeof(*vm), GFP_KERNEL_ACCOUNT);
+	if (!vm)
+		return ERR_PTR(-ENOMEM);
+	kref_init(&vm->ref);
+	mutex_init(&vm->lock);
+	mutex_init(&vm->slots_lock);
+	mutex_init(&vm->irq_lock);
+	vm->id = atomic_inc_return(&last_vm_id);
+	vm->mm = current->mm;
+	mmgrab(vm->mm);
+	rc = init_srcu_struct(&vm->srcu);
+	if (rc)
+		goto err_mm;
+	rc = hv_cpus_get();
+	if (rc)
+		goto err_srcu;
+	rc = hv_x86_vm_create(vm);
+	if (rc)
+		goto err_cpus;
+	rc = hv_backend->vm_create(vm);
+	if (rc)
+		goto err_x86;
+	/* Last: from here on the notifier looks into the VM. */
+	rc = hv_mmu_init(vm);
+	if (rc)
+		goto err_backend;
+	return vm;
+
+err_backend:
+	hv_backend->vm_destroy(vm);
+err_x86:
+	hv_x86_vm_destroy(vm);
+err_cpus:
+	hv_cpus_put();
+err_srcu:
+	cleanup_srcu_struct(&vm->srcu);
+err_mm:
+	mmdrop(vm->mm);
+	kfree(vm);
+	return ERR_PTR(rc);
+}
+
+/**
+ * hv_vm_create() - HV_CREATE_VM
+ * @type: 0
+ *
+ * Context: process context, sleeps.
+ * Return: the new fd, or -errno: -EINVAL for another type, -EBUSY if another hypervisor owns
+ * a CPU, -EMFILE, -ENOMEM, -EINTR.
+ */
+long hv_vm_create(unsigned long type)
+{
+	struct file *file;
+	struct hv_vm *vm;
+	int fd;
+
+	if (type)
+		return -EINVAL;
+	fd = get_unused_fd_flags(O_CLOEXEC);
+	if (fd < 0)
+		return fd;
+	vm = vm_create();
+	if (IS_ERR(vm)) {
+		put_unused_fd(fd);
+		return PTR_ERR(vm);
+	}
+	file = anon_inode_getfile("hv-vm", &hv_vm_fops, vm, O_RDWR);
+	if (IS_ERR(file)) {
+		hv_vm_put(vm);
+		put_unused_fd(fd);
+		return PTR_ERR(file);
+	}
+	/* The point of no return: another thread may use, or close, the fd at once. */
+	fd_install(fd, file);
+	return fd;
+}

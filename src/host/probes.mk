@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# What the host kernel offers, asked of its headers and of its list of exports, not
+# of its version: stable kernels backport changes of signatures and of exports.
+# Each answer is a HOST_HAVE_* macro and may be looked at in src/host only.
+
+# $(call host-decl,MACRO,regular expression,header): declared in a header. No parentheses
+# in the expression: make counts them; a dot does.
+host-decl = $(if $(shell grep -s $(2) $(srctree)/$(3)),-DHOST_HAVE_$(1))
+# $(call host-export,MACRO,symbol): exported to modules
+host-export = $(if $(shell grep -sw $(2) $(objtree)/Module.symvers),-DHOST_HAVE_$(1))
+
+# register_syscore(struct syscore *), else register_syscore_ops(struct syscore_ops *)
+ccflags-y += $(call host-decl,SYSCORE,'register_syscore.struct syscore ',include/linux/syscore_ops.h)
+
+# The kernel's hook for a crash: virtualization off on each CPU (one slot for the whole kernel)
+ccflags-y += $(call host-export,EMERGENCY_CALLBACK,cpu_emergency_register_virt_callback)
+
+# follow_pfnmap_start() for mappings without struct pages, else follow_pte()
+ccflags-y += $(call host-export,FOLLOW_PFNMAP,follow_pfnmap_start)
