@@ -80,7 +80,8 @@ struct host_mitigations {
 	bool kernel_ibrs;	/* legacy IBRS: always write SPEC_CTRL at exit */
 	bool ibpb_exit_to_user;	/* VMSCAPE */
 };
-void host_mitigations_init(struct host_mitigations *m);
+int host_mitigations_init(struct host_mitigations *m);
+void host_mitigations_exit(void);
 u64 host_spec_ctrl(void);		/* value that the host wants on this CPU; noinstr */
 void host_flush_l1d(void);		/* noinstr, interrupts off */
 void host_ibpb(void);
@@ -102,7 +103,7 @@ struct host_power_ops {
 };
 int host_power_register(const struct host_power_ops *ops);
 void host_power_unregister(void);
-int host_crash_register(void);		/* while VMs exist: see kernel emergency callback */
+void host_crash_register(void);		/* while VMs exist: see kernel emergency callback */
 void host_crash_unregister(void);
 
 /* ---- src/host/mm.c ---- */
@@ -112,5 +113,7 @@ void host_crash_unregister(void);
 int host_get_page(unsigned long hva, bool write, bool *writable, struct page **page);
 /* VM_PFNMAP/VM_IO mappings without struct page: -EFAULT if there is none */
 int host_get_pfnmap(unsigned long hva, bool write, bool *writable, u64 *pfn);
+bool host_pfn_is_ram(u64 pfn);
+void host_page_used(struct page *page, bool write);	/* mapped into a guest */
 
 #endif
