@@ -2,8 +2,9 @@
 """The emulated hosts: what each needs and how its emulator is started."""
 
 import os
-import shutil
 import subprocess
+
+from boot import disk
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 
@@ -76,9 +77,10 @@ cpu: model=corei7_skylake_x, count={cpus}, ips={ips}, \
 reset_on_triple_fault=0, ignore_bad_msrs=1
 clock: sync=none, time0=utc
 ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14
-ata0-master: type=cdrom, path={folder}/boot.iso, status=inserted
+ata0-master: type=disk, mode=flat, path={folder}/disk, \
+cylinders=0, heads=16, spt=63
 ata1: enabled=0
-boot: cdrom
+boot: disk
 com1: enabled=1, mode=file, dev={folder}/console.log
 log: {folder}/bochs.log
 panic: action=fatal
@@ -106,7 +108,7 @@ class VmxHost(Host):
                         root, "lib/x86_64-linux-gnu/bochs/plugins"))
 
     def command(self, folder):
-        self.make_iso(folder)
+        self.make_disk(folder)
         settings = BOCHSRC.format(memory=self.arguments.memory,
                                   cpus=self.arguments.cpus, folder=folder,
                                   ips=INSTRUCTIONS_PER_SECOND)
@@ -118,41 +120,18 @@ class VmxHost(Host):
                 "--library-path", libraries,
                 os.path.join(root, "bin/bochs-bin"), "-q", "-f", "bochsrc"]
 
-    def make_iso(self, folder):
-        """A CD-ROM that boots the unpacked kernel with as little of GRUB."""
-        root = os.path.join(folder, "iso")
-        os.makedirs(root)
+    def make_disk(self, folder):
+        """The disk that Bochs boots: loader, unpacked kernel, initramfs."""
+        loader = os.path.join(folder, "loader")
+        initrd = os.path.join(folder, "initrd")
+        disk.assemble(loader)
         # CPUID promises 3.5 GHz, the TSC counts instructions
         cmdline = self.cmdline(
             "tsc_early_khz=%d" % (INSTRUCTIONS_PER_SECOND // 1000),
             "tsc=reliable", "no_timer_check")
-        with open(os.path.join(folder, "grub.cfg"), "w") as file:
-            file.write("linux /vmlinuz %s\ninitrd /initrd\nboot\n" % cmdline)
-        os.rename(os.path.join(folder, "initrd"), os.path.join(root, "initrd"))
-        link(os.path.join(self.kernel, "vmlinuz-flat"),
-             os.path.join(root, "vmlinuz"))
-        call("grub-mkimage", "-O", "i386-pc-eltorito", "-p", "/",
-             "-c", os.path.join(folder, "grub.cfg"),
-             "-o", os.path.join(root, "core.img"),
-             "biosdisk", "iso9660", "linux")
-        call("xorriso", "-as", "mkisofs", "-quiet", "-R", "-b", "core.img",
-             "-no-emul-boot", "-boot-load-size", "4", "-boot-info-table",
-             "-o", os.path.join(folder, "boot.iso"), root)
-        shutil.rmtree(root)
-
-
-def link(source, target):
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)
-
-
-def call(*words):
-    result = subprocess.run(words, text=True, stdout=subprocess.PIPE,
-                            stderr=subprocess.STDOUT)
-    if result.returncode:
-        raise Error("%s failed: %s" % (words[0], result.stdout.strip()))
+        disk.write(os.path.join(folder, "disk"), loader, self.kernel, initrd,
+                   cmdline)
+        os.unlink(initrd)
 
 
 HOSTS = {"svm": SvmHost, "vmx": VmxHost}
