@@ -19,6 +19,8 @@ struct vm_area_struct;
 int host_handle_work(void);
 /* Interrupts off: something for host_handle_work() to do. */
 bool host_work_pending(void);
+/* The same with interrupts on: may miss some, cheap. */
+bool host_work_pending_racy(void);
 /* Interrupts off, around the entry; between enter and exit RCU is not watching. */
 void host_guest_timing_enter(void);
 void host_guest_timing_exit(void);

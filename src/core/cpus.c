@@ -74,10 +74,25 @@ static void cpu_off(void)
 	hv_backend->cpu_disable();
 }
 
-static void cpu_on_ipi(void *failed)
+/**
+ * struct cpu_on_result - of switching all CPUs on
+ * @failed: CPUs that could not
+ * @error: errno of one of them
+ */
+struct cpu_on_result {
+	atomic_t failed;
+	int error;
+};
+
+static void cpu_on_ipi(void *data)
 {
-	if (cpu_on())
-		atomic_inc(failed);
+	struct cpu_on_result *result = data;
+	int rc = cpu_on();
+
+	if (!rc)
+		return;
+	atomic_inc(&result->failed);
+	WRITE_ONCE(result->error, rc);
 }
 
 static void cpu_off_ipi(void *unused)
@@ -85,44 +100,56 @@ static void cpu_off_ipi(void *unused)
 	cpu_off();
 }
 
+static void all_off(void)
+{
+	on_each_cpu(cpu_off_ipi, NULL, 1);
+	host_crash_unregister();
+}
+
+/* All CPUs or none. Caller holds cpus_read_lock(), so that the set does not change. */
+static int all_on(void)
+{
+	struct cpu_on_result result = { ATOMIC_INIT(0), 0 };
+
+	/* Before the first CPU is switched on, so that a crash finds it */
+	host_crash_register();
+	on_each_cpu(cpu_on_ipi, &result, 1);
+	if (!result.error)
+		return 0;
+	all_off();
+	if (result.error == -EBUSY)
+		pr_warn_ratelimited("no VM: another hypervisor uses virtualization on %d CPUs%s\n",
+				    atomic_read(&result.failed), host_kvm_loaded("kvm") ?
+				    "; unload KVM or load it with kvm.enable_virt_at_load=0" : "");
+	else
+		pr_warn_ratelimited("no VM: can't switch virtualization on: error %d on %d CPUs\n",
+				    result.error, atomic_read(&result.failed));
+	return result.error;
+}
+
 /**
  * hv_cpus_get() - a VM is created: switch the extension on if it is the first
  *
  * Context: process context, sleeps; caller holds no lock under which CPU hotplug could wait.
- * Return: 0; -EBUSY: another hypervisor owns a CPU, nothing has changed; -ESHUTDOWN.
+ * Return: 0, or -errno and nothing has changed: -EBUSY: another hypervisor owns a CPU;
+ * -ESHUTDOWN: the host shuts down; what @cpu_enable of the backend returns.
  */
 int hv_cpus_get(void)
 {
-	atomic_t failed = ATOMIC_INIT(0);
 	int rc = 0;
 
 	/* Outside of cpus_read_lock(), which it takes itself */
 	preempt_notifier_inc();
 	cpus_read_lock();
 	mutex_lock(&cpus_mutex);
-	if (!nr_users) {
-		/* Before the first CPU is switched on, so that a crash finds it */
-		host_crash_register();
-		on_each_cpu(cpu_on_ipi, &failed, 1);
-		if (atomic_read(&failed)) {
-			on_each_cpu(cpu_off_ipi, NULL, 1);
-			host_crash_unregister();
-			rc = READ_ONCE(stopped) ? -ESHUTDOWN : -EBUSY;
-		}
-	}
+	if (!nr_users)
+		rc = all_on();
 	if (!rc)
 		nr_users++;
 	mutex_unlock(&cpus_mutex);
 	cpus_read_unlock();
-	if (!rc)
-		return 0;
-
-	preempt_notifier_dec();
-	if (rc == -EBUSY)
-		pr_warn_ratelimited("can't create a VM: another hypervisor uses the processor's virtualization extension on %d CPUs%s\n",
-				    atomic_read(&failed),
-				    host_kvm_loaded("kvm") ?
-				    " (unload KVM, or load it with kvm.enable_virt_at_load=0)" : "");
+	if (rc)
+		preempt_notifier_dec();
 	return rc;
 }
 
@@ -135,10 +162,8 @@ void hv_cpus_put(void)
 {
 	cpus_read_lock();
 	mutex_lock(&cpus_mutex);
-	if (!--nr_users) {
-		on_each_cpu(cpu_off_ipi, NULL, 1);
-		host_crash_unregister();
-	}
+	if (!--nr_users)
+		all_off();
 	mutex_unlock(&cpus_mutex);
 	cpus_read_unlock();
 	preempt_notifier_dec();

@@ -315,8 +315,8 @@ long hv_vcpu_create(struct hv_vm *vm, unsigned long id)
 	}
 	hv_vm_get(vm);
 
-	/* hv_for_each_vcpu() sees a complete vCPU or none. */
 	vm->vcpus[vcpu->index] = vcpu;
+	/* Pairs with hv_for_each_vcpu(), which sees a complete vCPU or none. */
 	smp_store_release(&vm->nr_vcpus, vcpu->index + 1);
 	/* The point of no return: another thread may use, or close, the fd at once. */
 	fd_install(fd, file);

@@ -39,8 +39,8 @@ static void vm_destroy(struct kref *ref)
 	if (vm->ioapic)
 		hv_ioapic_destroy(vm);
 	hv_routing_destroy(vm);
-	hv_mmu_destroy(vm);
 	hv_backend->vm_destroy(vm);
+	hv_mmu_destroy(vm);
 	hv_x86_vm_destroy(vm);
 	hv_cpus_put();
 	cleanup_srcu_struct(&vm->srcu);
@@ -88,22 +88,6 @@ struct hv_vcpu *hv_vcpu_by_id(struct hv_vm *vm, u32 id)
 }
 
 /**
- * hv_vm_request_all() - make a request to every vCPU of a VM
- * @vm: the VM
- * @req: enum hv_req
- *
- * Context: any.
- */
-void hv_vm_request_all(struct hv_vm *vm, unsigned int req)
-{
-	struct hv_vcpu *vcpu;
-	unsigned int i;
-
-	hv_for_each_vcpu(i, vcpu, vm)
-		hv_vcpu_request(vcpu, req);
-}
-
-/**
  * hv_vm_dead() - an impossible state was met: give this VM up, not the host
  * @vm: the VM
  * @why: for the log
@@ -115,10 +99,15 @@ void hv_vm_request_all(struct hv_vm *vm, unsigned int req)
  */
 void hv_vm_dead(struct hv_vm *vm, const char *why)
 {
+	struct hv_vcpu *vcpu;
+	unsigned int i;
+
 	if (xchg(&vm->dead, true))
 		return;
 	pr_warn_ratelimited("VM %u is dead: %s\n", vm->id, why);
-	hv_vm_request_all(vm, HV_REQ_DEAD);
+	/* Not hv_vm_request_all(), which waits */
+	hv_for_each_vcpu(i, vcpu, vm)
+		hv_vcpu_request(vcpu, HV_REQ_DEAD);
 }
 
 /* ---- calls ---- */
@@ -204,17 +193,18 @@ static struct hv_vm *vm_create(void)
 	rc = hv_x86_vm_create(vm);
 	if (rc)
 		goto err_cpus;
-	rc = hv_backend->vm_create(vm);
-	if (rc)
-		goto err_x86;
-	/* Last: from here on the notifier looks into the VM. */
+	/* From here on the notifier looks into the VM. */
 	rc = hv_mmu_init(vm);
 	if (rc)
-		goto err_backend;
+		goto err_x86;
+	rc = hv_backend->vm_create(vm);
+	if (rc)
+		goto err_mmu;
 	return vm;
 
-err_backend:
-	hv_backend->vm_destroy(vm);
+err_mmu:
+	hv_mmu_shutdown(vm);
+	hv_mmu_destroy(vm);
 err_x86:
 	hv_x86_vm_destroy(vm);
 err_cpus:

@@ -18,3 +18,12 @@ ccflags-y += $(call host-export,EMERGENCY_CALLBACK,cpu_emergency_register_virt_c
 
 # follow_pfnmap_start() for mappings without struct pages, else follow_pte()
 ccflags-y += $(call host-export,FOLLOW_PFNMAP,follow_pfnmap_start)
+
+# xfer_to_guest_mode_handle_work(void), else with a struct kvm_vcpu
+ccflags-y += $(call host-decl,ENTRY_VIRT,'xfer_to_guest_mode_handle_work.void',include/linux/entry-virt.h)
+
+# smp_send_reschedule() is a macro around a tracepoint
+ccflags-y += $(call host-decl,IPI_TRACE,'define smp_send_reschedule',include/linux/smp.h)
+
+# The NMI handler for a caller that has no IST stack, under its newer name
+ccflags-y += $(call host-decl,NMI_KVM_VMX,'exc_nmi_kvm_vmx',arch/x86/include/asm/idtentry.h)
