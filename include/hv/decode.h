@@ -11,6 +11,7 @@
 #define HV_DECODE_H
 
 #ifdef __KERNEL__
+#include <linux/bits.h>
 #include <linux/types.h>
 #else
 #include <stdbool.h>
@@ -23,6 +24,9 @@ typedef signed char s8;
 typedef short s16;
 typedef int s32;
 typedef long long s64;
+#ifndef BIT
+#define BIT(n)	(1ul << (n))
+#endif
 #endif
 
 /* Longest instruction (SDM 2A 2.3.11); a longer one is #GP(0) */

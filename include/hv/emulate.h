@@ -67,8 +67,8 @@ enum hv_emul_rc {
  * HV_EMUL_LOCKED: part of a locked read-modify-write. MMIO has no atomicity; memory that is
  *	reached this way is accessed in two steps too
  */
-#define HV_EMUL_RMW	(1u << 0)
-#define HV_EMUL_LOCKED	(1u << 1)
+#define HV_EMUL_RMW	BIT(0)
+#define HV_EMUL_LOCKED	BIT(1)
 
 /**
  * struct hv_emul_ops - what the emulation needs from the outside

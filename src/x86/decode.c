@@ -32,17 +32,17 @@ enum form {
 };
 
 /* Attributes */
-#define A_BYTE		(1u << 0)	/* 1-byte operation */
-#define A_LOCK		(1u << 1)	/* LOCK is legal if rm is the destination and memory */
-#define A_MEM		(1u << 2)	/* rm must be memory; a register is something else */
-#define A_RM8		(1u << 3)	/* rm is 1 byte, whatever the operand size */
-#define A_RM16		(1u << 4)	/* rm is 2 bytes */
-#define A_NO64		(1u << 5)	/* #UD in 64-bit mode */
-#define A_DEF64		(1u << 6)	/* 64-bit mode: 8 bytes unless 66, no 4-byte form */
-#define A_NP		(1u << 7)	/* 66, F2 and F3 select other instructions */
-#define A_NOREP		(1u << 8)	/* F2 and F3 select other instructions */
-#define A_STORE		(1u << 9)	/* moffs: rm is the destination */
-#define A_NO16		(1u << 10)	/* no 2-byte form */
+#define A_BYTE		BIT(0)	/* 1-byte operation */
+#define A_LOCK		BIT(1)	/* LOCK is legal if rm is the destination and memory */
+#define A_MEM		BIT(2)	/* rm must be memory; a register is something else */
+#define A_RM8		BIT(3)	/* rm is 1 byte, whatever the operand size */
+#define A_RM16		BIT(4)	/* rm is 2 bytes */
+#define A_NO64		BIT(5)	/* #UD in 64-bit mode */
+#define A_DEF64		BIT(6)	/* 64-bit mode: 8 bytes unless 66, no 4-byte form */
+#define A_NP		BIT(7)	/* 66, F2 and F3 select other instructions */
+#define A_NOREP		BIT(8)	/* F2 and F3 select other instructions */
+#define A_STORE		BIT(9)	/* moffs: rm is the destination */
+#define A_NO16		BIT(10)	/* no 2-byte form */
 
 struct opcode {
 	u8 op;
@@ -207,12 +207,12 @@ static const struct opcode movbe_load = { HV_OP_MOVBE, FORM_RM, A_MEM | A_NOREP 
 static const struct opcode movbe_store = { HV_OP_MOVBE, FORM_MR, A_MEM | A_NOREP };
 
 /* Vector moves (SDM 2B, MOVAPS and so on; VEX forms have the same opcodes) */
-#define V_STORE		(1u << 0)
-#define V_ALIGN		(1u << 1)	/* #GP if not aligned to its size */
-#define V_HIGH		(1u << 2)	/* bytes 8..15 of the register */
-#define V_MERGE		(1u << 3)	/* the other bytes are kept */
-#define V_L0		(1u << 4)	/* VEX.L = 1 is #UD */
-#define V_W		(1u << 5)	/* 4 bytes, 8 with W */
+#define V_STORE		BIT(0)
+#define V_ALIGN		BIT(1)	/* #GP if not aligned to its size */
+#define V_HIGH		BIT(2)	/* bytes 8..15 of the register */
+#define V_MERGE		BIT(3)	/* the other bytes are kept */
+#define V_L0		BIT(4)	/* VEX.L = 1 is #UD */
+#define V_W		BIT(5)	/* 4 bytes, 8 with W */
 
 /* Mandatory prefix, numbered as in VEX.pp */
 enum { PP_NONE, PP_66, PP_F3, PP_F2 };
