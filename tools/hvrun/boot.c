@@ -311,7 +311,7 @@ static void build_page_tables(struct vm *vm)
 
 /**
  * boot_load() - put kernel, initrd and boot data into guest memory
- * @vm: after vm_create()
+ * @vm: after vm_init()
  *
  * Exits with a message if a file is missing, damaged or too large.
  *

@@ -71,12 +71,12 @@ void cpuid_read_supported(struct vm *vm)
 	cpuid = calloc(1, sizeof(*cpuid) + MAX_ENTRIES * sizeof(cpuid->entries[0]));
 	if (!cpuid)
 		die("out of memory");
+	vm->cpuid = cpuid;
 	cpuid->nent = MAX_ENTRIES - OUR_ENTRIES;
 	if (ioctl(vm->sys_fd, HV_GET_SUPPORTED_CPUID, cpuid))
 		die("HV_GET_SUPPORTED_CPUID: %s", strerror(errno));
 	if (!find(cpuid, 0) || !find(cpuid, 1))
 		die("HV_GET_SUPPORTED_CPUID: leaf 0 or 1 is missing");
-	vm->cpuid = cpuid;
 }
 
 /**
@@ -198,6 +198,7 @@ void cpuid_set(struct vcpu *vcpu)
 {
 	size_t size = sizeof(struct hv_cpuid2) + MAX_ENTRIES * sizeof(struct hv_cpuid_entry2);
 	struct hv_cpuid2 *cpuid = malloc(size);
+	int ret;
 
 	if (!cpuid)
 		die("out of memory");
@@ -205,7 +206,8 @@ void cpuid_set(struct vcpu *vcpu)
 	set_leaf1(find(cpuid, 1), vcpu);
 	set_topology(cpuid, vcpu);
 	set_tsc_frequency(cpuid, vcpu);
-	if (ioctl(vcpu->fd, HV_SET_CPUID2, cpuid))
-		die("HV_SET_CPUID2: %s", strerror(errno));
+	ret = ioctl(vcpu->fd, HV_SET_CPUID2, cpuid);
 	free(cpuid);
+	if (ret)
+		die("HV_SET_CPUID2: %s", strerror(errno));
 }

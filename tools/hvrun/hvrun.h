@@ -43,6 +43,8 @@
 #define BOOT_CS		0x10
 #define BOOT_DS		0x18
 
+#define RTC_INDEX_PORT	0x70
+
 #define SERIAL_PORT	0x3f8
 #define SERIAL_IRQ	4
 
@@ -161,6 +163,7 @@ struct serial {
  * @cpuid: what the device supports, as HV_GET_SUPPORTED_CPUID gave it
  * @vcpus: all of them
  * @serial: COM1
+ * @rtc_index: selected register of the clock chip
  * @wake_fd: eventfd that wakes the main loop
  * @stopping: set by the first vm_stop()
  * @exit_code: given by the first vm_stop()
@@ -176,6 +179,7 @@ struct vm {
 	struct hv_cpuid2 *cpuid;
 	struct vcpu vcpus[MAX_CPUS];
 	struct serial serial;
+	atomic_uchar rtc_index;
 	int wake_fd;
 	atomic_bool stopping;
 	atomic_int exit_code;
@@ -186,7 +190,8 @@ void msg(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void die(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
 
 /* vm.c */
-void vm_create(struct vm *vm, const struct options *opt);
+void vm_init(struct vm *vm, const struct options *opt);
+void vm_create(struct vm *vm);
 int vm_check_extension(const struct vm *vm, unsigned long cap);
 void *vm_memory(const struct vm *vm, uint64_t gpa, uint64_t size);
 void vm_irq_line(struct vm *vm, unsigned int gsi, bool level);
@@ -217,6 +222,10 @@ const char *vcpu_exit_name(unsigned int reason);
 /* io.c */
 void io_port_exit(struct vcpu *vcpu);
 void io_mmio_exit(struct vcpu *vcpu);
+
+/* rtc.c */
+void rtc_write(struct vm *vm, uint16_t port, uint8_t value);
+uint8_t rtc_read(struct vm *vm, uint16_t port);
 
 /* serial.c */
 void serial_init(struct serial *s, struct vm *vm);

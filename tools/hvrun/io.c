@@ -24,6 +24,7 @@ static const struct port_range {
 	void (*write)(struct vm *vm, uint16_t port, uint8_t value);
 	uint8_t (*read)(struct vm *vm, uint16_t port);
 } port_ranges[] = {
+	{ RTC_INDEX_PORT, RTC_INDEX_PORT + 1, rtc_write, rtc_read },
 	{ SERIAL_PORT, SERIAL_PORT + 7, com1_write, com1_read },
 	{ ACPI_SLEEP_CONTROL_PORT, ACPI_RESET_PORT, acpi_write, acpi_read },
 };

@@ -140,6 +140,8 @@ static void parse_options(int argc, char **argv, struct options *opt)
 		.memory = 256 * MIB,
 		.cpus = 1,
 	};
+	/* getopt's messages begin as ours */
+	argv[0] = "hvrun";
 	while ((c = getopt_long(argc, argv, "i:a:m:c:d:sh", longopts, NULL)) != -1) {
 		switch (c) {
 		case 'i':
@@ -184,8 +186,9 @@ int main(int argc, char **argv)
 	int ret;
 
 	parse_options(argc, argv, &opt);
-	vm_create(&vm, &opt);
+	vm_init(&vm, &opt);
 	entry = boot_load(&vm);
+	vm_create(&vm);
 	for (i = 0; i < opt.cpus; i++)
 		vcpu_create(&vm, i);
 	/* the other vCPUs wait in the kernel for INIT and SIPI */

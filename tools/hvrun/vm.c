@@ -91,45 +91,58 @@ static void add_slot(struct vm *vm, unsigned int slot, uint64_t gpa, uint64_t si
 		die("guest memory at %#llx: %s", (unsigned long long)gpa, strerror(errno));
 }
 
-static void create_memory(struct vm *vm)
+static void add_memory(struct vm *vm)
 {
-	uint64_t size = vm->opt->memory;
 	unsigned int bits = cpuid_phys_bits(vm);
 
-	vm->low_size = size < LOW_RAM_MAX ? size : LOW_RAM_MAX;
-	vm->high_size = size - vm->low_size;
 	if (vm->high_size > (1ull << bits) - HIGH_RAM_BASE)
 		die("%llu MiB of memory do not fit into the guest's %u address bits",
-		    (unsigned long long)(size / MIB), bits);
-	vm->mem = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (vm->mem == MAP_FAILED)
-		die("%llu MiB of guest memory: %s", (unsigned long long)(size / MIB),
-		    strerror(errno));
+		    (unsigned long long)(vm->opt->memory / MIB), bits);
 	add_slot(vm, 0, 0, vm->low_size, vm->mem);
 	if (vm->high_size)
 		add_slot(vm, 1, HIGH_RAM_BASE, vm->high_size, vm->mem + vm->low_size);
 }
 
 /**
- * vm_create() - open the device and make a VM with memory and interrupt controllers
+ * vm_init() - allocate the guest's memory
  * @vm: all zero
  * @opt: command line, kept
  *
+ * Needs no device: the memory can be filled before there is a VM.
  * Exits with a message on any error.
  */
-void vm_create(struct vm *vm, const struct options *opt)
+void vm_init(struct vm *vm, const struct options *opt)
 {
+	uint64_t size = opt->memory;
+
 	vm->opt = opt;
+	vm->low_size = size < LOW_RAM_MAX ? size : LOW_RAM_MAX;
+	vm->high_size = size - vm->low_size;
+	vm->mem = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (vm->mem == MAP_FAILED)
+		die("%llu MiB of guest memory: %s", (unsigned long long)(size / MIB),
+		    strerror(errno));
 	vm->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (vm->wake_fd < 0)
 		die("eventfd: %s", strerror(errno));
+	serial_init(&vm->serial, vm);
+}
+
+/**
+ * vm_create() - open the device and make a VM with memory and interrupt controllers
+ * @vm: after vm_init()
+ *
+ * Exits with a message on any error.
+ */
+void vm_create(struct vm *vm)
+{
 	open_device(vm);
 	/* a signal may interrupt the creation, as KVM does */
 	do {
 		vm->fd = ioctl(vm->sys_fd, HV_CREATE_VM, 0);
 	} while (vm->fd < 0 && errno == EINTR);
 	if (vm->fd < 0)
-		die("%s: cannot create a VM: %s%s", opt->device, strerror(errno),
+		die("%s: cannot create a VM: %s%s", vm->opt->device, strerror(errno),
 		    errno == EBUSY ? " (another hypervisor owns the processor)" : "");
 	if (vm_check_extension(vm, HV_CAP_SET_TSS_ADDR) &&
 	    ioctl(vm->fd, HV_SET_TSS_ADDR, TSS_ADDR))
@@ -138,8 +151,7 @@ void vm_create(struct vm *vm, const struct options *opt)
 	if (ioctl(vm->fd, HV_CREATE_IRQCHIP, 0))
 		die("HV_CREATE_IRQCHIP: %s", strerror(errno));
 	cpuid_read_supported(vm);
-	create_memory(vm);
-	serial_init(&vm->serial, vm);
+	add_memory(vm);
 }
 
 /**

@@ -1,0 +1,238 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# hvrun's error paths, in TAP. Needs no device: hvrun-test is hvrun with a fake
+# one, built with ASan and UBSan.
+#
+#   test_hvrun.sh BUILD-DIR	the folder with hvrun and hvrun-test
+set -u
+
+dir=${1:?usage: test_hvrun.sh BUILD-DIR}
+hvrun=$dir/hvrun-test
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+count=0
+failed=0
+
+report()
+{
+	count=$((count + 1))
+	if [ "$1" = 0 ]; then
+		echo "ok $count $2"
+	else
+		echo "not ok $count $2"
+		failed=$((failed + 1))
+	fi
+}
+
+# expect NAME STATUS TEXT ARGUMENTS...: exit status, one line on standard error
+# that starts with hvrun: and contains TEXT (a regular expression)
+expect()
+{
+	local name=$1 status=$2 text=$3 got lines
+
+	shift 3
+	timeout 20 "$hvrun" "$@" > "$tmp/out" 2> "$tmp/err" < /dev/null
+	got=$?
+	lines=$(grep -c '' "$tmp/err")
+	if [ $got = "$status" ] && [ "$lines" = "${max_lines:-1}" ] &&
+	   head -n 1 "$tmp/err" | grep -Eq "^hvrun.*$text"; then
+		report 0 "$name"
+	else
+		report 1 "$name"
+		echo "# status $got, expected $status; $lines lines; standard error:"
+		sed 's/^/#   /' "$tmp/err"
+	fi
+}
+
+# fake NAME STATUS TEXT VARIABLE=VALUE...: a good command line on a bad device
+fake()
+{
+	local name=$1 status=$2 text=$3 assignment
+
+	shift 3
+	for assignment; do
+		export "${assignment?}"
+	done
+	expect "$name" "$status" "$text" --device /dev/fake "$tmp/good"
+	for assignment; do
+		unset "${assignment%%=*}"
+	done
+}
+
+# bytes FILE OFFSET ESCAPES: overwrite
+bytes()
+{
+	printf '%b' "$3" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none
+}
+
+# A bzImage with nothing behind its header: boot protocol 2.15, one setup
+# sector, 4 KiB of kernel that wants 64 KiB at 1 MiB.
+make_bzimage()
+{
+	rm -f "$1"
+	truncate -s 5120 "$1"
+	bytes "$1" $((0x1f1)) '\x01'				# setup_sects
+	bytes "$1" $((0x1f4)) '\x00\x01\x00\x00'		# syssize, 16 bytes each
+	bytes "$1" $((0x1fe)) '\x55\xaa'
+	bytes "$1" $((0x200)) '\xeb\x6aHdrS\x0f\x02'		# jump, magic, version
+	bytes "$1" $((0x211)) '\x01'				# loadflags: high
+	bytes "$1" $((0x22c)) '\xff\xff\xff\x7f'		# initrd_addr_max
+	bytes "$1" $((0x230)) '\x00\x00\x20\x00\x01\x15\x01\x00'	# alignment, relocatable, xloadflags
+	bytes "$1" $((0x238)) '\xff\x07\x00\x00'		# cmdline_size
+	bytes "$1" $((0x258)) '\x00\x00\x10\x00\x00\x00\x00\x00'	# pref_address
+	bytes "$1" $((0x260)) '\x00\x00\x01\x00'		# init_size
+}
+
+# An ELF kernel of one page at 16 MiB.
+make_elf()
+{
+	rm -f "$1"
+	truncate -s 8192 "$1"
+	bytes "$1" 0 '\x7fELF\x02\x01\x01'
+	bytes "$1" 16 '\x02\x00\x3e\x00\x01\x00\x00\x00\x00\x00\x00\x01'
+	bytes "$1" 32 '\x40'
+	bytes "$1" 52 '\x40\x00\x38\x00\x01\x00'
+	bytes "$1" 64 '\x01\x00\x00\x00\x05\x00\x00\x00\x00\x10'	# PT_LOAD at file 0x1000
+	bytes "$1" 88 '\x00\x00\x00\x01'			# physical address
+	bytes "$1" 96 '\x00\x10'				# file size
+	bytes "$1" 104 '\x00\x10'				# memory size
+}
+
+# damaged MAKER NAME STATUS TEXT OFFSET ESCAPES: one field of a good kernel changed
+damaged()
+{
+	"$1" "$tmp/bad"
+	bytes "$tmp/bad" "$5" "$6"
+	expect "$2" "$3" "$4" "$tmp/bad"
+}
+
+make_bzimage "$tmp/good"
+make_elf "$tmp/good-elf"
+
+echo "TAP version 13"
+
+# ---- command line
+expect "no arguments" 2 "no kernel given"
+expect "two kernels" 2 "unexpected argument 'b'" a b
+expect "unknown option" 2 "unrecognized option" --nonsense a
+expect "option without its value" 2 "requires an argument" --memory
+for size in "" x -5 12Q 5MM 0x10M 99999999999999999999 18446744073709551615G; do
+	expect "--memory '$size'" 2 "--memory $size:" --memory "$size" a
+done
+expect "--memory too small" 2 "too small" --memory 1M a
+expect "--memory not a multiple of a page" 2 "multiple of 4K" --memory 8193K a
+for cpus in "" x 0 -1 65 1x 99999999999999999999; do
+	expect "--cpus '$cpus'" 2 "--cpus $cpus:" --cpus "$cpus" a
+done
+"$hvrun" --help > "$tmp/out" 2>&1 && grep -q '^Usage: hvrun' "$tmp/out"
+report $? "--help"
+
+# ---- files
+expect "kernel missing" 1 "$tmp/none: No such file" "$tmp/none"
+expect "kernel is a folder" 1 "not a regular file" "$tmp"
+: > "$tmp/empty"
+expect "kernel empty" 1 "too short to be a kernel" "$tmp/empty"
+head -c 100000 /dev/zero > "$tmp/zero"
+expect "kernel all zero" 1 "neither a bzImage nor an ELF" "$tmp/zero"
+head -c 100000 /dev/urandom > "$tmp/random"
+bytes "$tmp/random" 0 'XX'
+bytes "$tmp/random" $((0x202)) 'XX'
+expect "kernel random" 1 "neither a bzImage nor an ELF" "$tmp/random"
+cp "$tmp/good" "$tmp/short" && truncate -s 4000 "$tmp/short"
+expect "bzImage truncated" 1 "truncated: 4000 bytes, its header announces 5120" "$tmp/short"
+damaged make_bzimage "bzImage of an old protocol" 1 "without a 64-bit entry point" $((0x206)) '\x05\x02'
+damaged make_bzimage "bzImage for 32 bits" 1 "without a 64-bit entry point" $((0x236)) '\x00\x00'
+damaged make_bzimage "bzImage without a kernel" 1 "no kernel in it" $((0x1f4)) '\x00\x00\x00\x00'
+damaged make_bzimage "bzImage with a huge kernel" 1 "truncated" $((0x1f4)) '\xff\xff\xff\xff'
+damaged make_bzimage "bzImage larger than what it needs" 1 "damaged" $((0x260)) '\x00\x01\x00\x00'
+damaged make_bzimage "bzImage that needs 4 GiB" 1 "does not fit" $((0x260)) '\xff\xff\xff\xff'
+damaged make_bzimage "bzImage with a wrong alignment" 1 "damaged.*alignment" \
+	$((0x230)) '\x03\x00\x00\x00\x01\x15\x01\x00\xff\x07\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\xff\xff\xff\xff'
+cp "$tmp/good-elf" "$tmp/short" && truncate -s 6000 "$tmp/short"
+expect "ELF truncated" 1 "truncated" "$tmp/short"
+damaged make_elf "ELF of 32 bits" 1 "not an x86-64 ELF" 4 '\x01'
+damaged make_elf "ELF of another machine" 1 "not an x86-64 ELF" 18 '\xb7'
+damaged make_elf "ELF shared object" 1 "not an x86-64 ELF" 16 '\x03'
+damaged make_elf "ELF without program headers" 1 "damaged ELF program headers" 56 '\x00'
+damaged make_elf "ELF with 65535 program headers" 1 "damaged ELF program headers" 56 '\xff\xff'
+damaged make_elf "ELF headers beyond the file" 1 "truncated" 32 '\x00\x00\x00\x00\x00\x00\x00\x7f'
+damaged make_elf "ELF segment beyond the file" 1 "truncated" 72 '\xff\xff\xff\xff\xff\xff\xff\xff'
+damaged make_elf "ELF segment larger than its memory" 1 "damaged ELF segment" 96 '\x01\x10'
+damaged make_elf "ELF segment at address 0" 1 "damaged ELF segment" 88 '\x00\x00\x00\x00'
+damaged make_elf "ELF segment beyond the memory" 1 "does not fit" 88 '\x00\x00\x00\x40'
+damaged make_elf "ELF segment that wraps" 1 "does not fit" 88 '\xff\xff\xff\xff\xff\xff\xff\xff'
+damaged make_elf "ELF entry outside" 1 "entry point" 24 '\x00\x00\x00\x00'
+expect "initrd missing" 1 "none: No such file" --initrd "$tmp/none" "$tmp/good"
+expect "initrd empty" 1 "empty" --initrd "$tmp/empty" "$tmp/good"
+truncate -s 300M "$tmp/huge"
+expect "initrd larger than the memory" 1 "307200 KiB do not fit" --initrd "$tmp/huge" "$tmp/good"
+truncate -s 8G "$tmp/huge"
+expect "initrd larger than 4 GiB" 1 "do not fit" --memory 4M --initrd "$tmp/huge" "$tmp/good"
+truncate -s 3M "$tmp/huge"
+expect "initrd over the kernel" 1 "do not fit" --memory 4M --initrd "$tmp/huge" "$tmp/good"
+truncate -s 200M "$tmp/huge"
+expect "memory too small for the kernel" 1 "does not fit into 4 MiB" --memory 4M "$tmp/good-elf"
+expect "command line too long" 1 "--append: 3000 characters" --append "$(printf 'a%.0s' {1..3000})" "$tmp/good"
+expect "memory that cannot be had" 1 "guest memory: Cannot allocate" --memory 100000000G "$tmp/good"
+
+# ---- devices
+expect "device missing" 1 "/dev/none: No such file.*module loaded" --device /dev/none "$tmp/good"
+expect "device is none" 1 "/dev/null: not a hypervisor device" --device /dev/null "$tmp/good"
+if [ "$(id -u)" = 0 ] && command -v setpriv > /dev/null; then
+	chmod 755 "$tmp"
+	: > "$tmp/device" && chmod 600 "$tmp/device"
+	cp "$dir/hvrun" "$tmp/hvrun"
+	setpriv --reuid 65534 --clear-groups "$tmp/hvrun" --device "$tmp/device" "$tmp/good" 2> "$tmp/err"
+	[ $? = 1 ] && grep -q "Permission denied (are you in" "$tmp/err"
+	report $? "device without permission"
+else
+	count=$((count + 1))
+	echo "ok $count device without permission # SKIP needs root and setpriv"
+fi
+fake "API version" 1 "API version 11, this hvrun speaks 12" FAKE_VERSION=11
+fake "capability missing" 1 "lacks HV_CAP_IRQCHIP" FAKE_CAP=0
+fake "another hypervisor" 1 "another hypervisor owns the processor" FAKE_FAIL=createvm:16
+for call in irqchip:22 cpuid:7 memory:17 vcpu:12 setcpuid:22 lapic:22 sregs:22 regs:22; do
+	fake "failing call $call" 1 "" FAKE_FAIL=$call
+done
+fake "failing HV_RUN" 5 "HV_RUN: Bad address" FAKE_FAIL=run:14
+expect "too many CPUs for the device" 1 "at most 8 CPUs, asked for 9" \
+	--device /dev/fake --cpus 9 "$tmp/good"
+
+# ---- ends of the VM
+fake "power-off" 0 "the guest powered itself off" FAKE_OUT=600:34
+fake "reset" 3 "the guest asked for a reset" FAKE_OUT=602:1
+max_lines=18
+fake "triple fault" 4 "triple fault" FAKE_EXIT=8
+fake "HLT in userspace" 5 "HLT came to userspace" FAKE_EXIT=5
+fake "failed entry" 5 "refused to enter the guest" FAKE_EXIT=9
+fake "unknown exit 4000000000" 5 "exit reason 4000000000 \(no name\)" FAKE_EXIT=4000000000
+fake "exit that hvrun does not handle" 5 "exit reason 3 \(hypercall\)" FAKE_EXIT=3
+max_lines=21
+fake "internal error" 5 "internal error .* suberror 3" FAKE_EXIT=17 FAKE_SUBERROR=3
+max_lines=22
+fake "emulation failure" 5 "cannot emulate" FAKE_EXIT=17 FAKE_SUBERROR=1
+unset max_lines
+
+for signal in INT TERM; do
+	# a background job of a script ignores SIGINT, setsid of its own does not
+	env --default-signal=INT "$hvrun" --device /dev/fake "$tmp/good" 2> "$tmp/err" < /dev/null &
+	sleep 0.5
+	kill -$signal $!
+	wait $!
+	[ $? = $((128 + $(kill -l $signal))) ] && grep -q "ended by signal" "$tmp/err"
+	report $? "SIG$signal ends a halted guest"
+done
+FAKE_OUT=3f8:41 timeout 20 "$hvrun" --device /dev/fake "$tmp/good" 2> "$tmp/err" | head -c 100 > "$tmp/out"
+[ "${PIPESTATUS[0]}" = 1 ] && grep -q "console output: Broken pipe" "$tmp/err" &&
+	[ "$(cat "$tmp/out")" = "$(printf 'A%.0s' {1..100})" ]
+report $? "console's reader goes away"
+
+FAKE_OUT=600:34 "$hvrun" --stats --device /dev/fake "$tmp/good" 2> "$tmp/err" < /dev/null
+grep -q "exits to userspace: 1$" "$tmp/err" && grep -Eq "^  io +1$" "$tmp/err" &&
+	grep -Eq "guest memory: [0-9]+ KiB used of 262144 KiB" "$tmp/err"
+report $? "--stats"
+
+echo "1..$count"
+[ $failed = 0 ]
