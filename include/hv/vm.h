@@ -28,6 +28,9 @@ struct hv_irq_routing;
  * @tsc_khz: guest TSC rate of new vCPUs, kHz; fixed at create
  * @tsc_base: host TSC when the VM was created: vCPUs start with a guest TSC that
  *	is zero there, so all vCPUs of a VM agree without a write by the VMM
+ * @tsc_lock: guards @tsc_offset
+ * @tsc_offset: guest TSC minus host TSC as last set for a vCPU: new vCPUs, and those that the
+ *	VMM sets to nearly the same, take it
  * @exception_payload: HV_CAP_EXCEPTION_PAYLOAD enabled; lock, set before the first vCPU
  * @triple_fault_event: HV_CAP_X86_TRIPLE_FAULT_EVENT enabled; lock
  */
@@ -37,6 +40,8 @@ struct hv_vm_x86 {
 	s64 clock_offset;
 	u32 tsc_khz;
 	u64 tsc_base;
+	spinlock_t tsc_lock;
+	u64 tsc_offset;
 	bool exception_payload;
 	bool triple_fault_event;
 };

@@ -119,6 +119,8 @@ struct hv_pio {
  * @cr0: guest-visible CR0 (bits owned by the guest are stale until cached)
  * @cr2: CR2, switched by the entry path
  * @cr3, @cr4: as @cr0
+ * @pdptrs: PDPTEs of PAE paging, set by software whenever CR0, CR3 or CR4 is
+ * @pdptrs_dirty: the backend must write @pdptrs before entry
  * @cr8: TPR when there is no in-kernel LAPIC
  * @efer: IA32_EFER
  * @cr4_reserved: CR4 bits that #GP for this guest, from its CPUID
@@ -129,9 +131,9 @@ struct hv_pio {
  * @pkru: PKRU, switched by the entry path when CR4.PKE is on
  * @dr: DR0..3
  * @dr6, @dr7: guest's DR6 and DR7
- * @eff_dr: DR0..3 in effect (guest's, or HV_SET_GUEST_DEBUG's)
+ * @eff_dr, @eff_dr7: DR0..3 and DR7 in effect (guest's, or HV_SET_GUEST_DEBUG's)
  * @guest_debug: HV_GUESTDBG_* of HV_SET_GUEST_DEBUG
- * @guest_debug_dr7: DR7 of HV_SET_GUEST_DEBUG
+ * @guest_debug_dr, @guest_debug_dr7: DR0..3 and DR7 of HV_SET_GUEST_DEBUG
  * @debug_regs_live: the guest owns the debug registers until the next put: no DR exits,
  *	DR0..3 and DR6 are switched around entry
  * @exception: raised during emulation or by the VMM, not yet delivered
@@ -172,6 +174,8 @@ struct hv_vcpu_x86 {
 	u64 cr2;
 	u64 cr3;
 	u64 cr4;
+	u64 pdptrs[4];
+	bool pdptrs_dirty;
 	u64 cr8;
 	u64 efer;
 	u64 cr4_reserved;
@@ -186,7 +190,9 @@ struct hv_vcpu_x86 {
 	u64 dr6;
 	u64 dr7;
 	u64 eff_dr[4];
+	u64 eff_dr7;
 	u32 guest_debug;
+	u64 guest_debug_dr[4];
 	u64 guest_debug_dr7;
 	bool debug_regs_live;
 	struct hv_event exception;
@@ -243,6 +249,8 @@ bool hv_long_mode(struct hv_vcpu *vcpu);		/* EFER.LMA */
 bool hv_64bit_code(struct hv_vcpu *vcpu);		/* LMA and CS.L */
 unsigned int hv_cpl(struct hv_vcpu *vcpu);
 u64 hv_linear_rip(struct hv_vcpu *vcpu);
+/* An exited instruction is done: skip it, single-step trap included; as handle_exit */
+int hv_skip(struct hv_vcpu *vcpu);
 bool hv_canonical(struct hv_vcpu *vcpu, u64 addr);
 /* Architectural reset of all x86 state; init: by INIT, else power-up (SDM 3A 10.1.1) */
 void hv_x86_vcpu_reset(struct hv_vcpu *vcpu, bool init);
@@ -270,10 +278,17 @@ int hv_emulate_xsetbv(struct hv_vcpu *vcpu);
 /* ---- src/x86/debugreg.c ---- */
 int hv_emulate_mov_dr(struct hv_vcpu *vcpu, int dr, enum hv_reg gpr, bool to_dr);
 void hv_update_debugregs(struct hv_vcpu *vcpu);
+/* Around entry, interrupts off: DR0..3 and DR6; DR7 is the backend's */
+void hv_debugregs_enter(struct hv_vcpu *vcpu);
+void hv_debugregs_exit(struct hv_vcpu *vcpu);
+/* Run loop, around the entry, interrupts off: DR0..3, DR6 of the guest in, the host's back */
+void hv_debugregs_enter(struct hv_vcpu *vcpu);
+void hv_debugregs_exit(struct hv_vcpu *vcpu);
 int hv_handle_db(struct hv_vcpu *vcpu, u64 dr6_bits);
 int hv_handle_bp(struct hv_vcpu *vcpu, u32 insn_len);
 
 /* ---- src/x86/event.c: exceptions and their merging (SDM 3A 6.15, table 6-5) ---- */
+void hv_queue_event(struct hv_vcpu *vcpu, const struct hv_event *ev);
 void hv_queue_exception(struct hv_vcpu *vcpu, u8 vector);
 void hv_queue_exception_e(struct hv_vcpu *vcpu, u8 vector, u32 error);
 void hv_queue_exception_p(struct hv_vcpu *vcpu, u8 vector, u64 payload);
@@ -290,8 +305,16 @@ void hv_inject_events(struct hv_vcpu *vcpu);
 /* An INIT or SIPI, or any event that ends HLT, is there. */
 bool hv_vcpu_runnable(struct hv_vcpu *vcpu);
 bool hv_vcpu_has_events(struct hv_vcpu *vcpu);
+/* It is runnable: HALTED ends */
+void hv_vcpu_resume_halted(struct hv_vcpu *vcpu);
+/* HV_INTERRUPT would deliver at once */
+bool hv_ready_for_user_irq(struct hv_vcpu *vcpu);
 bool hv_interrupt_allowed(struct hv_vcpu *vcpu);
 bool hv_nmi_allowed(struct hv_vcpu *vcpu);
+/* No LAPIC in the kernel: HV_INTERRUPT would be delivered at once (run loop) */
+bool hv_ready_for_user_irq(struct hv_vcpu *vcpu);
+/* Run loop: the vCPU is runnable: HALTED -> RUNNABLE */
+void hv_vcpu_resume_halted(struct hv_vcpu *vcpu);
 /* HLT: 1 with mp_state HALTED (LAPIC in kernel), or exit to userspace without. */
 int hv_emulate_hlt(struct hv_vcpu *vcpu);
 /* Fill run->if_flag, cr8, apic_base, ready_for_interrupt_injection, flags. */
@@ -356,6 +379,7 @@ int hv_emulate_hypercall(struct hv_vcpu *vcpu);
 int hv_emulate_invd(struct hv_vcpu *vcpu);
 int hv_emulate_nop(struct hv_vcpu *vcpu);	/* skip: WBINVD, PAUSE, MWAIT, ... */
 int hv_emulate_ud(struct hv_vcpu *vcpu);
+int hv_emulate_mwait(struct hv_vcpu *vcpu);	/* MONITOR, MWAIT: not offered: #UD */
 /* Internal-error exit (HV_INTERNAL_ERROR_EMULATION) with the bytes at RIP, if readable */
 int hv_emulation_failure(struct hv_vcpu *vcpu);
 int hv_internal_error(struct hv_vcpu *vcpu, u32 suberror, const u64 *data, unsigned int ndata);

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * HV_RUN: the loop that a vCPU spends its life in.
+ */
+#include <linux/rcuwait.h>
+#include <linux/sched/signal.h>
+#include <hv/backend.h>
+#include <hv/host.h>
+#include <hv/irq.h>
+#include <hv/vcpu.h>
+
+/* A signal ends HV_RUN; userspace looks at exit_reason even after -EINTR. */
+static int hv_run_interrupted(struct hv_vcpu *vcpu)
+{
+	vcpu->run->exit_reason = HV_EXIT_INTR;
+	vcpu->stats.signal_exits++;
+	return -EINTR;
+}
+
+/* Work asked for by others, and by the vCPU itself. Interrupts on. */
+static int hv_handle_requests(struct hv_vcpu *vcpu)
+{
+	if (hv_req_take(vcpu, HV_REQ_DEAD))
+		return -EIO;
+	if (hv_req_take(vcpu, HV_REQ_TRIPLE_FAULT)) {
+		vcpu->x86.triple_fault = false;
+		vcpu->run->exit_reason = HV_EXIT_SHUTDOWN;
+		return HV_TO_USER;
+	}
+	hv_req_take(vcpu, HV_REQ_UNBLOCK);
+	if (hv_req_take(vcpu, HV_REQ_CLOCK))
+		hv_call(set_tsc_offset, vcpu);
+	if (hv_req_take(vcpu, HV_REQ_TIMER))
+		hv_lapic_timer_fire(vcpu);
+	/* Every entry looks for events; the bit has done its work by getting us here. */
+	if (hv_req_take(vcpu, HV_REQ_EVENT) && vcpu->x86.lapic &&
+	    hv_lapic_has_init_sipi(vcpu))
+		hv_lapic_do_init_sipi(vcpu);
+	return HV_RESUME;
+}
+
+/*
+ * Flushing is last and with preemption off: it concerns this CPU's TLB, and a migration
+ * in between would ask for it again.
+ */
+static void hv_flush_if_asked(struct hv_vcpu *vcpu)
+{
+	if (!hv_req_take(vcpu, HV_REQ_TLB_FLUSH))
+		return;
+	vcpu->stats.tlb_flushes++;
+	hv_call(flush_tlb, vcpu);
+}
+
+/* Run the guest once. Called and returns with vm->srcu held. */
+static int hv_vcpu_enter(struct hv_vcpu *vcpu)
+	__must_hold(&vcpu->vm->srcu)
+{
+	preempt_disable();
+	if (unlikely(!vcpu->loaded)) {
+		/* This CPU is going offline: the scheduler will move us. */
+		preempt_enable();
+		hv_vcpu_srcu_unlock(vcpu);
+		schedule_timeout_interruptible(1);
+		hv_vcpu_srcu_lock(vcpu);
+		return HV_RESUME;
+	}
+	hv_flush_if_asked(vcpu);
+	local_irq_disable();
+	hv_vcpu_srcu_unlock(vcpu);
+
+	/*
+	 * From here on whoever sets a request also sends an IPI; the barrier orders the
+	 * mode before the requests are read. It pairs with the one in hv_vcpu_request().
+	 */
+	WRITE_ONCE(vcpu->mode, HV_IN_GUEST);
+	smp_mb();
+	if (hv_req_pending(vcpu) || host_work_pending()) {
+		WRITE_ONCE(vcpu->mode, HV_OUTSIDE_GUEST);
+		local_irq_enable();
+		preempt_enable();
+		hv_vcpu_srcu_lock(vcpu);
+		return HV_RESUME;
+	}
+
+	hv_inject_events(vcpu);
+	host_fpu_return();
+	hv_xstate_enter(vcpu);
+	hv_debugregs_enter(vcpu);
+
+	host_guest_timing_enter();
+	hv_call(enter, vcpu);
+	vcpu->stats.guest_entries++;
+
+	hv_debugregs_exit(vcpu);
+	hv_xstate_exit(vcpu);
+	WRITE_ONCE(vcpu->mode, HV_OUTSIDE_GUEST);
+	/* A tick that is pending now belongs to the guest's time. */
+	local_irq_enable();
+	local_irq_disable();
+	host_guest_timing_exit();
+	local_irq_enable();
+	preempt_enable();
+
+	hv_vcpu_srcu_lock(vcpu);
+	return hv_call(handle_exit, vcpu);
+}
+
+/* Sleep until there is something to do. Called and returns with vm->srcu held. */
+static int hv_vcpu_block(struct hv_vcpu *vcpu)
+	__must_hold(&vcpu->vm->srcu)
+{
+	vcpu->stats.halt_exits++;
+	hv_vcpu_srcu_unlock(vcpu);
+	prepare_to_rcuwait(&vcpu->wait);
+	for (;;) {
+		set_current_state(TASK_INTERRUPTIBLE);
+		if (hv_req_pending(vcpu) || hv_vcpu_runnable(vcpu) || signal_pending(current))
+			break;
+		schedule();
+	}
+	finish_rcuwait(&vcpu->wait);
+	hv_vcpu_srcu_lock(vcpu);
+	vcpu->stats.halt_wakeups++;
+	return HV_RESUME;
+}
+
+/* Userspace wants to inject an interrupt (no in-kernel LAPIC) and can do it now. */
+static bool hv_userspace_irq_window(struct hv_vcpu *vcpu)
+{
+	return !vcpu->vm->irqchip_in_kernel &&
+	       READ_ONCE(vcpu->run->request_interrupt_window) &&
+	       hv_ready_for_user_irq(vcpu);
+}
+
+static long hv_vcpu_loop(struct hv_vcpu *vcpu)
+{
+	int r;
+
+	for (;;) {
+		if (hv_req_pending(vcpu)) {
+			r = hv_handle_requests(vcpu);
+			if (r <= 0)
+				return r;
+		}
+		if (hv_vcpu_runnable(vcpu)) {
+			hv_vcpu_resume_halted(vcpu);
+			r = hv_vcpu_enter(vcpu);
+		} else {
+			r = hv_vcpu_block(vcpu);
+		}
+		if (r <= 0)
+			return r;
+
+		if (hv_userspace_irq_window(vcpu)) {
+			vcpu->run->exit_reason = HV_EXIT_IRQ_WINDOW_OPEN;
+			return HV_TO_USER;
+		}
+		if (host_work_pending_racy()) {
+			hv_vcpu_srcu_unlock(vcpu);
+			r = host_handle_work();
+			hv_vcpu_srcu_lock(vcpu);
+			if (r)
+				return hv_run_interrupted(vcpu);
+		}
+	}
+}
+
+/*
+ * An application processor waits for INIT and SIPI inside HV_RUN; when it has become
+ * runnable HV_RUN returns -EAGAIN once, as KVM does, so that the VMM can notice.
+ */
+static long hv_wait_for_sipi(struct hv_vcpu *vcpu)
+{
+	if (READ_ONCE(vcpu->run->immediate_exit))
+		return -EINTR;
+	hv_vcpu_block(vcpu);
+	if (hv_req_pending(vcpu))
+		hv_handle_requests(vcpu);
+	vcpu->run->exit_reason = HV_EXIT_UNKNOWN;
+	if (signal_pending(current))
+		return hv_run_interrupted(vcpu);
+	return -EAGAIN;
+}
+
+static long hv_run_locked(struct hv_vcpu *vcpu)
+{
+	int (*complete)(struct hv_vcpu *vcpu) = vcpu->x86.complete;
+	int r;
+
+	if (vcpu->x86.mp_state == HV_MP_STATE_UNINITIALIZED)
+		return hv_wait_for_sipi(vcpu);
+	/* Without a LAPIC here, TPR is the VMM's to set. */
+	if (!vcpu->vm->irqchip_in_kernel && hv_set_cr8(vcpu, READ_ONCE(vcpu->run->cr8)))
+		return -EINVAL;
+	/* What the last exit left to be finished comes before anything else. */
+	if (complete) {
+		vcpu->x86.complete = NULL;
+		r = complete(vcpu);
+		if (r <= 0)
+			return r;
+	}
+	if (READ_ONCE(vcpu->run->immediate_exit))
+		return -EINTR;
+	vcpu->x86.has_run = true;
+	return hv_vcpu_loop(vcpu);
+}
+
+/**
+ * hv_vcpu_run() - HV_RUN
+ * @vcpu: vCPU, its mutex held, not loaded
+ *
+ * Context: process context.
+ * Return: 0 with the reason in the run page; -EINTR: signal or immediate_exit; -EAGAIN: an
+ * application processor has been started; -EIO: the VM is dead; -EFAULT: a slot's
+ * userspace memory is not there; other -errno.
+ */
+long hv_vcpu_run(struct hv_vcpu *vcpu)
+{
+	sigset_t saved;
+	long r;
+
+	if (vcpu->sigset_active)
+		sigprocmask(SIG_SETMASK, &vcpu->sigset, &saved);
+	hv_fpu_load(vcpu);
+	hv_vcpu_load(vcpu);
+	hv_vcpu_srcu_lock(vcpu);
+	vcpu->run->flags = 0;
+
+	r = hv_run_locked(vcpu);
+
+	vcpu->stats.user_exits++;
+	hv_update_run_page(vcpu);
+	hv_vcpu_srcu_unlock(vcpu);
+	hv_vcpu_put(vcpu);
+	hv_fpu_put(vcpu);
+	if (vcpu->sigset_active)
+		sigprocmask(SIG_SETMASK, &saved, NULL);
+	return r;
+}

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Speculation mitigations around the guest: the host kernel decides, hv follows.
+ * What is done where: Documentation/entry.rst.
+ */
+#include <linux/cpu.h>
+#include <linux/gfp.h>
+#include <linux/jump_label.h>
+#include <linux/kernel.h>
+#include <linux/mm.h>
+#include <linux/sched/smt.h>
+#include <asm/cpufeature.h>
+#include <asm/msr.h>
+#include <asm/nospec-branch.h>
+#include <asm/processor.h>
+#include <hv/host.h>
+
+/* Larger than every L1 data cache that needs the software flush */
+#define HOST_L1D_ORDER	4
+static void *host_l1d_pages;
+
+/**
+ * host_mitigations_init() - what this host needs around the guest
+ * @m: result
+ *
+ * Context: module load.
+ * Return: 0 or -ENOMEM.
+ */
+int host_mitigations_init(struct host_mitigations *m)
+{
+	u64 arch_cap = 0;
+
+	memset(m, 0, sizeof(*m));
+	if (boot_cpu_has(X86_FEATURE_ARCH_CAPABILITIES))
+		rdmsrl(MSR_IA32_ARCH_CAPABILITIES, arch_cap);
+
+	m->spec_ctrl = boot_cpu_has(X86_FEATURE_MSR_SPEC_CTRL);
+	m->kernel_ibrs = cpu_feature_enabled(X86_FEATURE_KERNEL_IBRS);
+	m->ibpb_exit_to_user = cpu_feature_enabled(X86_FEATURE_IBPB_EXIT_TO_USER);
+	/*
+	 * Flush unless the processor says that it need not be (ARCH_CAP_SKIP_VMENTRY_L1DFLUSH)
+	 * or the administrator has chosen mitigations=off / l1tf=off.
+	 */
+	m->l1d_flush = boot_cpu_has_bug(X86_BUG_L1TF) &&
+		       !(arch_cap & ARCH_CAP_SKIP_VMENTRY_L1DFLUSH) &&
+		       l1tf_mitigation != L1TF_MITIGATION_OFF;
+	if (m->l1d_flush && !boot_cpu_has(X86_FEATURE_FLUSH_L1D)) {
+		host_l1d_pages = (void *)__get_free_pages(GFP_KERNEL | __GFP_ZERO,
+							  HOST_L1D_ORDER);
+		if (!host_l1d_pages)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+/**
+ * host_mitigations_exit() - undo host_mitigations_init()
+ */
+void host_mitigations_exit(void)
+{
+	free_pages((unsigned long)host_l1d_pages, HOST_L1D_ORDER);
+	host_l1d_pages = NULL;
+}
+
+/**
+ * host_spec_ctrl() - IA32_SPEC_CTRL that the host wants on this CPU
+ *
+ * Context: noinstr, preemption off.
+ */
+noinstr u64 host_spec_ctrl(void)
+{
+	return this_cpu_read(x86_spec_ctrl_current);
+}
+
+/**
+ * host_flush_l1d() - L1TF: nothing of the host's stays in the L1 data cache
+ *
+ * With IA32_FLUSH_CMD if the processor has it (SDM 4, L1D_FLUSH), else by reading 64 KiB.
+ *
+ * Context: noinstr, interrupts off, last before the entry.
+ */
+noinstr void host_flush_l1d(void)
+{
+	unsigned int i;
+
+	if (static_cpu_has(X86_FEATURE_FLUSH_L1D)) {
+		native_wrmsrl(MSR_IA32_FLUSH_CMD, L1D_FLUSH);
+		return;
+	}
+	for (i = 0; i < PAGE_SIZE << HOST_L1D_ORDER; i += 64)
+		asm volatile("movzbl (%0), %%eax" : : "r"(host_l1d_pages + i) : "eax");
+	asm volatile("lfence" : : : "memory");
+}
+
+/**
+ * host_ibpb() - no branch prediction learned by one vCPU steers another
+ *
+ * Context: preemption off.
+ */
+void host_ibpb(void)
+{
+	if (cpu_feature_enabled(X86_FEATURE_USE_IBPB))
+		indirect_branch_prediction_barrier();
+}
+
+/**
+ * host_note_guest_exit() - VMSCAPE: this CPU has run a guest
+ *
+ * The kernel then issues an IBPB before it next returns to user space.
+ *
+ * Context: preemption off.
+ */
+void host_note_guest_exit(void)
+{
+#ifdef X86_FEATURE_IBPB_EXIT_TO_USER
+	if (cpu_feature_enabled(X86_FEATURE_IBPB_EXIT_TO_USER))
+		this_cpu_write(x86_ibpb_exit_to_user, true);
+#endif
+}

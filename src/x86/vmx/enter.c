@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Around VM entry: host state on load and put, lazily switched MSRs, the entry
+ * itself, and what must be done before interrupts are on again.
+ */
+#include <linux/compiler.h>
+#include <linux/percpu.h>
+#include <asm/cpufeature.h>
+#include <asm/msr.h>
+#include <asm/nospec-branch.h>
+#include <asm/trapnr.h>
+#include "vmx.h"
+
+static const u32 vmx_lazy_msrs[VMX_NR_LAZY_MSRS] = {
+	[VMX_LAZY_STAR] = MSR_STAR,
+	[VMX_LAZY_LSTAR] = MSR_LSTAR,
+	[VMX_LAZY_SFMASK] = MSR_SYSCALL_MASK,
+	[VMX_LAZY_TSC_AUX] = MSR_TSC_AUX,
+};
+
+static bool vmx_has_lazy_msr(int i)
+{
+	return i != VMX_LAZY_TSC_AUX || boot_cpu_has(X86_FEATURE_RDTSCP);
+}
+
+/**
+ * vmx_lazy_msrs_init() - note the host's values
+ * @c: this CPU
+ *
+ * Context: interrupts off; no guest's values are in the processor.
+ */
+void vmx_lazy_msrs_init(struct vmx_cpu *c)
+{
+	int i;
+
+	for (i = 0; i < VMX_NR_LAZY_MSRS; i++) {
+		if (vmx_has_lazy_msr(i))
+			rdmsrl(vmx_lazy_msrs[i], c->host_lazy[i]);
+		c->lazy[i] = c->host_lazy[i];
+	}
+}
+
+/**
+ * vmx_lazy_msrs_restore() - put the host's values back
+ * @c: this CPU
+ *
+ * Context: interrupts off.
+ */
+void vmx_lazy_msrs_restore(struct vmx_cpu *c)
+{
+	int i;
+
+	if (c->urn_registered) {
+		c->urn_registered = false;
+		user_return_notifier_unregister(&c->urn);
+	}
+	for (i = 0; i < VMX_NR_LAZY_MSRS; i++)
+		if (c->lazy[i] != c->host_lazy[i]) {
+			wrmsrl(vmx_lazy_msrs[i], c->host_lazy[i]);
+			c->lazy[i] = c->host_lazy[i];
+		}
+}
+
+/* This CPU is about to return to user space. */
+static void vmx_on_user_return(struct user_return_notifier *urn)
+{
+	unsigned long flags;
+
+	/* An IPI that switches VMX off restores too. */
+	local_irq_save(flags);
+	vmx_lazy_msrs_restore(container_of(urn, struct vmx_cpu, urn));
+	local_irq_restore(flags);
+}
+
+/* Load the guest's values of the lazy MSRs; interrupts off. */
+static void vmx_lazy_msrs_load(struct hv_vcpu *vcpu)
+{
+	const u64 want[VMX_NR_LAZY_MSRS] = {
+		[VMX_LAZY_STAR] = vcpu->x86.star,
+		[VMX_LAZY_LSTAR] = vcpu->x86.lstar,
+		[VMX_LAZY_SFMASK] = vcpu->x86.sfmask,
+		[VMX_LAZY_TSC_AUX] = vcpu->x86.tsc_aux,
+	};
+	struct vmx_cpu *c = this_cpu_ptr(&vmx_cpu);
+	bool changed = false;
+	int i;
+
+	for (i = 0; i < VMX_NR_LAZY_MSRS; i++) {
+		if (c->lazy[i] == want[i] || !vmx_has_lazy_msr(i))
+			continue;
+		wrmsrl(vmx_lazy_msrs[i], want[i]);
+		c->lazy[i] = want[i];
+		changed = true;
+	}
+	if (changed && !c->urn_registered) {
+		c->urn.on_user_return = vmx_on_user_return;
+		user_return_notifier_register(&c->urn);
+		c->urn_registered = true;
+	}
+	to_vmx(vcpu)->lazy_stale = false;
+}
+
+/**
+ * vmx_load() - backend's load
+ * @vcpu: vCPU
+ * @cpu: this CPU, in VMX operation
+ *
+ * Context: preemption off, interrupts on.
+ */
+void vmx_load(struct hv_vcpu *vcpu, int cpu)
+{
+	struct vmx_vcpu *vmx = to_vmx(vcpu);
+	struct vmx_cpu *c = this_cpu_ptr(&vmx_cpu);
+
+	vmx_vmcs_load(vmx, cpu);
+	vmx->lazy_stale = true;
+	/* What the vCPU that ran here before has taught the branch predictors */
+	if (c->ibpb_vcpu != vmx) {
+		c->ibpb_vcpu = vmx;
+		host_ibpb();
+	}
+}
+
+/* Before the first entry after a load; interrupts off. */
+static void vmx_switch_to_guest(struct vmx_vcpu *vmx)
+{
+	struct host_segs *s = &vmx->host_segs;
+
+	host_save_segs(s);
+	/* A user selector can't be in the VMCS: 0, and vmx_put() reloads it. */
+	vmcs_write16(VMCS_HOST_FS_SELECTOR, s->fs_sel & 7 ? 0 : s->fs_sel);
+	vmcs_write16(VMCS_HOST_GS_SELECTOR, s->gs_sel & 7 ? 0 : s->gs_sel);
+	vmcs_writen(VMCS_HOST_FS_BASE, s->fs_base);
+	wrmsrl(MSR_KERNEL_GS_BASE, vmx->vcpu->x86.kernel_gs_base);
+	vmx->guest_loaded = true;
+}
+
+/**
+ * vmx_put() - backend's put: this CPU is the host's again
+ * @vcpu: vCPU
+ *
+ * Context: preemption off. The VMCS stays active here until it is needed elsewhere.
+ */
+void vmx_put(struct hv_vcpu *vcpu)
+{
+	struct vmx_vcpu *vmx = to_vmx(vcpu);
+
+	if (!vmx->guest_loaded)
+		return;
+	rdmsrl(MSR_KERNEL_GS_BASE, vcpu->x86.kernel_gs_base);
+	host_load_segs(&vmx->host_segs);
+	host_restore_limits();
+	vmx->guest_loaded = false;
+}
+
+/* CR3 (another thread, another PCID) and CR4 of the host may have changed; interrupts off. */
+static void vmx_refresh_host_cr(struct vmx_vcpu *vmx)
+{
+	u64 cr3 = host_cr3(), cr4 = host_cr4();
+
+	if (unlikely(cr3 != vmx->host_cr3)) {
+		vmcs_writen(VMCS_HOST_CR3, cr3);
+		vmx->host_cr3 = cr3;
+	}
+	if (unlikely(cr4 != vmx->host_cr4)) {
+		vmcs_writen(VMCS_HOST_CR4, cr4);
+		vmx->host_cr4 = cr4;
+	}
+}
+
+/**
+ * vmx_restore_spec_ctrl() - IA32_SPEC_CTRL is the host's again
+ * @sw: what entry.S was given
+ *
+ * Called by entry.S before the first unbalanced return. A guest that may write the MSR
+ * without an exit may have changed it.
+ *
+ * Context: noinstr, interrupts off.
+ */
+noinstr void vmx_restore_spec_ctrl(struct vmx_switch *sw)
+{
+	u64 host;
+
+	if (!sw->switch_spec_ctrl)
+		return;
+	host = host_spec_ctrl();
+	if (sw->spec_ctrl_live)
+		sw->spec_ctrl = native_read_msr(MSR_IA32_SPEC_CTRL);
+	/* Legacy IBRS has to be written even when it is unchanged: the write is the barrier. */
+	if (sw->kernel_ibrs || sw->spec_ctrl != host)
+		native_wrmsrl(MSR_IA32_SPEC_CTRL, host);
+	barrier_nospec();
+}
+
+/* The part in which RCU is not watching. */
+static noinstr void vmx_enter_noinstr(struct hv_vcpu *vcpu, struct vmx_vcpu *vmx)
+{
+	host_guest_state_enter();
+
+	if (vmx_mitigations.l1d_flush)
+		host_flush_l1d();
+	if (vcpu->x86.cr2 != native_read_cr2())
+		native_write_cr2(vcpu->x86.cr2);
+
+	vmx->fail = vmx_enter_guest(&vmx->sw, vcpu->x86.regs);
+
+	vcpu->x86.cr2 = native_read_cr2();
+	if (likely(!vmx->fail)) {
+		vmx->exit_reason = vmcs_read32(VMCS_EXIT_REASON);
+		/* NMIs are blocked until this handler's IRET. */
+		if (vmx->exit_reason == EXIT_EXCEPTION_NMI) {
+			vmx->intr_info = vmcs_read32(VMCS_EXIT_INTR_INFO);
+			if ((vmx->intr_info & INTR_TYPE) == INTR_TYPE_NMI)
+				host_handle_nmi();
+		}
+	}
+	host_guest_state_exit();
+}
+
+/* What the exit delivered to the host; interrupts off. */
+static void vmx_handle_host_events(struct vmx_vcpu *vmx)
+{
+	switch (vmx->exit_reason) {
+	case EXIT_EXT_INTR:
+		/* Acknowledged by the exit: the vector is in the interruption information. */
+		vmx->intr_info = vmcs_read32(VMCS_EXIT_INTR_INFO);
+		if (vmx->intr_info & INTR_VALID)
+			host_handle_irq(vmx->intr_info & INTR_VECTOR);
+		break;
+	case EXIT_EXCEPTION_NMI:
+		if ((vmx->intr_info & (INTR_TYPE | INTR_VECTOR)) ==
+		    (INTR_TYPE_HARD_EXC | X86_TRAP_MC))
+			host_handle_mce();
+		break;
+	case EXIT_FAILED_ENTRY | EXIT_MCE_DURING_ENTRY:
+		host_handle_mce();
+		break;
+	}
+}
+
+/**
+ * vmx_enter() - run the guest until the next VM exit
+ * @vcpu: loaded vCPU
+ *
+ * Context: interrupts off before and after.
+ * Return: 0, or -EIO: the entry failed; vmx_handle_exit() reports it.
+ */
+int vmx_enter(struct hv_vcpu *vcpu)
+{
+	struct vmx_vcpu *vmx = to_vmx(vcpu);
+
+	if (!vmx->guest_loaded)
+		vmx_switch_to_guest(vmx);
+	if (vmx->lazy_stale)
+		vmx_lazy_msrs_load(vcpu);
+	vmx_refresh_host_cr(vmx);
+	vmx_flush_regs(vcpu);
+	vmx->exit_reason = ~0u;
+	vmx->intr_info = 0;
+
+	vmx_enter_noinstr(vcpu, vmx);
+
+	host_note_guest_exit();
+	vcpu->x86.regs_avail = GENMASK(HV_REG_R15, 0) & ~BIT(HV_REG_RSP);
+	vcpu->x86.regs_dirty = 0;
+	if (unlikely(vmx->fail))
+		return -EIO;
+	if (!(vmx->exit_reason & EXIT_FAILED_ENTRY))
+		vmx->sw.launched = true;
+	vmx_handle_host_events(vmx);
+	vmx_note_event_delivery(vcpu);
+	return 0;
+}
+
+static_assert(offsetof(struct vmx_switch, host_rsp) == VMX_SW_HOST_RSP);
+static_assert(offsetof(struct vmx_switch, spec_ctrl) == VMX_SW_SPEC_CTRL);
+static_assert(offsetof(struct vmx_switch, launched) == VMX_SW_LAUNCHED);
+static_assert(offsetof(struct vmx_switch, switch_spec_ctrl) == VMX_SW_SWITCH_SPEC_CTRL);
+static_assert(HV_REG_RSP == 4 && HV_REG_R15 == 15);

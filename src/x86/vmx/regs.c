@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Guest registers that the VMCS holds.
+ */
+#include <linux/kernel.h>
+#include <asm/processor-flags.h>
+#include "vmx.h"
+
+/* CR0 and CR4 bits that change without an exit; the rest is read from the shadow. */
+#define VMX_CR0_GUEST_OWNED	((u64)X86_CR0_TS)
+#define VMX_CR4_GUEST_OWNED	((u64)(X86_CR4_PVI | X86_CR4_DE | X86_CR4_PCE |	\
+				       X86_CR4_OSFXSR | X86_CR4_OSXMMEXCPT |	\
+				       X86_CR4_TSD | X86_CR4_FSGSBASE | X86_CR4_PGE))
+
+/**
+ * vmx_cache_regs() - read registers from the VMCS
+ * @vcpu: loaded vCPU
+ * @mask: bits of enum hv_reg
+ */
+void vmx_cache_regs(struct hv_vcpu *vcpu, unsigned long mask)
+{
+	struct hv_vcpu_x86 *x86 = &vcpu->x86;
+	u64 owned;
+
+	mask &= ~x86->regs_avail;
+	if (mask & BIT(HV_REG_RSP))
+		x86->regs[HV_REG_RSP] = vmcs_readn(VMCS_GUEST_RSP);
+	if (mask & BIT(HV_REG_RIP))
+		x86->regs[HV_REG_RIP] = vmcs_readn(VMCS_GUEST_RIP);
+	if (mask & BIT(HV_REG_RFLAGS))
+		x86->rflags = vmcs_readn(VMCS_GUEST_RFLAGS);
+	if (mask & BIT(HV_REG_CR0)) {
+		owned = x86->cr0_guest_owned;
+		x86->cr0 = (x86->cr0 & ~owned) | (vmcs_readn(VMCS_GUEST_CR0) & owned);
+	}
+	if (mask & BIT(HV_REG_CR3))
+		x86->cr3 = vmcs_readn(VMCS_GUEST_CR3);
+	if (mask & BIT(HV_REG_CR4)) {
+		owned = x86->cr4_guest_owned;
+		x86->cr4 = (x86->cr4 & ~owned) | (vmcs_readn(VMCS_GUEST_CR4) & owned);
+	}
+	x86->regs_avail |= mask;
+}
+
+/**
+ * vmx_flush_regs() - write changed registers to the VMCS
+ * @vcpu: loaded vCPU, about to enter
+ */
+void vmx_flush_regs(struct hv_vcpu *vcpu)
+{
+	struct hv_vcpu_x86 *x86 = &vcpu->x86;
+
+	if (!x86->regs_dirty)
+		return;
+	if (x86->regs_dirty & BIT(HV_REG_RSP))
+		vmcs_writen(VMCS_GUEST_RSP, x86->regs[HV_REG_RSP]);
+	if (x86->regs_dirty & BIT(HV_REG_RIP))
+		vmcs_writen(VMCS_GUEST_RIP, x86->regs[HV_REG_RIP]);
+	if (x86->regs_dirty & BIT(HV_REG_RFLAGS))
+		vmcs_writen(VMCS_GUEST_RFLAGS, x86->rflags);
+}
+
+/* Fields of one segment: the four encodings of each kind run in parallel. */
+struct vmx_segment {
+	u16 selector;
+	u16 base;
+	u16 limit;
+	u16 ar;
+};
+
+#define VMX_SEGMENT(name)				\
+	[HV_SEG_##name] = {				\
+		.selector = VMCS_GUEST_##name##_SELECTOR,	\
+		.base = VMCS_GUEST_##name##_BASE,	\
+		.limit = VMCS_GUEST_##name##_LIMIT,	\
+		.ar = VMCS_GUEST_##name##_AR,		\
+	}
+
+static const struct vmx_segment vmx_segments[HV_NR_SEGS] = {
+	VMX_SEGMENT(ES), VMX_SEGMENT(CS), VMX_SEGMENT(SS), VMX_SEGMENT(DS),
+	VMX_SEGMENT(FS), VMX_SEGMENT(GS), VMX_SEGMENT(LDTR), VMX_SEGMENT(TR),
+};
+
+/**
+ * vmx_get_segment() - backend's get_segment
+ * @vcpu: loaded vCPU
+ * @seg: enum hv_seg
+ * @s: result
+ */
+void vmx_get_segment(struct hv_vcpu *vcpu, int seg, struct hv_segment *s)
+{
+	const struct vmx_segment *f = &vmx_segments[seg];
+	u32 ar = __vmcs_read(f->ar);
+
+	memset(s, 0, sizeof(*s));
+	s->selector = __vmcs_read(f->selector);
+	s->base = __vmcs_read(f->base);
+	s->limit = __vmcs_read(f->limit);
+	s->unusable = !!(ar & VMX_AR_UNUSABLE);
+	s->type = ar & VMX_AR_TYPE;
+	s->s = !!(ar & VMX_AR_S);
+	s->dpl = (ar >> VMX_AR_DPL_SHIFT) & 3;
+	/* For KVM's clients a segment that can't be used is not present, and the other way round. */
+	s->present = !s->unusable;
+	s->avl = !!(ar & VMX_AR_AVL);
+	s->l = !!(ar & VMX_AR_L);
+	s->db = !!(ar & VMX_AR_DB);
+	s->g = !!(ar & VMX_AR_G);
+}
+
+static u32 vmx_segment_ar(int seg, const struct hv_segment *s)
+{
+	u32 ar;
+
+	if (s->unusable || !s->present)
+		return VMX_AR_UNUSABLE;
+	ar = (s->type & VMX_AR_TYPE) | (u32)(s->dpl & 3) << VMX_AR_DPL_SHIFT | VMX_AR_P;
+	if (s->s)
+		ar |= VMX_AR_S;
+	if (s->avl)
+		ar |= VMX_AR_AVL;
+	if (s->l)
+		ar |= VMX_AR_L;
+	if (s->db)
+		ar |= VMX_AR_DB;
+	if (s->g)
+		ar |= VMX_AR_G;
+	/*
+	 * The processor checks that usable segments have been accessed (SDM 3C 26.3.1.2),
+	 * which loading them would have ensured; VMMs do not set the bit.
+	 */
+	if (seg != HV_SEG_LDTR)
+		ar |= 1;
+	return ar;
+}
+
+/**
+ * vmx_set_segment() - backend's set_segment
+ * @vcpu: loaded vCPU
+ * @seg: enum hv_seg
+ * @s: new contents
+ */
+void vmx_set_segment(struct hv_vcpu *vcpu, int seg, const struct hv_segment *s)
+{
+	const struct vmx_segment *f = &vmx_segments[seg];
+
+	__vmcs_write(f->selector, s->selector);
+	__vmcs_write(f->base, s->base);
+	__vmcs_write(f->limit, s->limit);
+	__vmcs_write(f->ar, vmx_segment_ar(seg, s));
+}
+
+/**
+ * vmx_get_dtable() - backend's get_dtable
+ * @vcpu: loaded vCPU
+ * @reg: which
+ * @dt: result
+ */
+void vmx_get_dtable(struct hv_vcpu *vcpu, enum hv_dtable_reg reg, struct hv_dtable *dt)
+{
+	memset(dt, 0, sizeof(*dt));
+	if (reg == HV_DT_GDTR) {
+		dt->base = vmcs_readn(VMCS_GUEST_GDTR_BASE);
+		dt->limit = vmcs_read32(VMCS_GUEST_GDTR_LIMIT);
+	} else {
+		dt->base = vmcs_readn(VMCS_GUEST_IDTR_BASE);
+		dt->limit = vmcs_read32(VMCS_GUEST_IDTR_LIMIT);
+	}
+}
+
+/**
+ * vmx_set_dtable() - backend's set_dtable
+ * @vcpu: loaded vCPU
+ * @reg: which
+ * @dt: new contents
+ */
+void vmx_set_dtable(struct hv_vcpu *vcpu, enum hv_dtable_reg reg, const struct hv_dtable *dt)
+{
+	if (reg == HV_DT_GDTR) {
+		vmcs_writen(VMCS_GUEST_GDTR_BASE, dt->base);
+		vmcs_write32(VMCS_GUEST_GDTR_LIMIT, dt->limit);
+	} else {
+		vmcs_writen(VMCS_GUEST_IDTR_BASE, dt->base);
+		vmcs_write32(VMCS_GUEST_IDTR_LIMIT, dt->limit);
+	}
+}
+
+/*
+ * In PAE paging the processor holds the four PDPTEs; it reads them from memory when the
+ * guest loads CR3, but at VM entry from the VMCS (SDM 3C 26.3.2.4): after a change that
+ * the guest did not make itself they must be read here.
+ */
+static void vmx_load_pdptes(struct hv_vcpu *vcpu)
+{
+	struct hv_vcpu_x86 *x86 = &vcpu->x86;
+	u64 pdpte[4];
+
+	if (!(x86->cr0 & X86_CR0_PG) || !(x86->cr4 & X86_CR4_PAE) || (x86->efer & EFER_LMA))
+		return;
+	if (hv_guest_read(vcpu->vm, x86->cr3 & GENMASK_ULL(31, 5), pdpte, sizeof(pdpte)))
+		memset(pdpte, 0, sizeof(pdpte));
+	vmcs_write64(VMCS_GUEST_PDPTE0, pdpte[0]);
+	vmcs_write64(VMCS_GUEST_PDPTE1, pdpte[1]);
+	vmcs_write64(VMCS_GUEST_PDPTE2, pdpte[2]);
+	vmcs_write64(VMCS_GUEST_PDPTE3, pdpte[3]);
+}
+
+static void vmx_set_cr0(struct hv_vcpu *vcpu, u64 val)
+{
+	vcpu->x86.cr0_guest_owned = VMX_CR0_GUEST_OWNED;
+	vcpu->x86.cr0 = val;
+	/*
+	 * NE must be 1 in VMX operation (SDM 3D A.7); the guest sees its own value in the shadow.
+	 * CD and NW are the guest's business: with EPT they do not change the memory type.
+	 */
+	vmcs_writen(VMCS_GUEST_CR0, (val | vmx_caps.cr0_fixed0) & ~(u64)(X86_CR0_NW | X86_CR0_CD));
+	vmcs_writen(VMCS_CR0_READ_SHADOW, val);
+	vmcs_writen(VMCS_CR0_GUEST_HOST_MASK, ~VMX_CR0_GUEST_OWNED);
+}
+
+static void vmx_set_cr4(struct hv_vcpu *vcpu, u64 val)
+{
+	u64 owned = VMX_CR4_GUEST_OWNED & ~vcpu->x86.cr4_reserved;
+
+	vcpu->x86.cr4_guest_owned = owned;
+	vcpu->x86.cr4 = val;
+	/* VMXE must be 1 in VMX operation (SDM 3D A.8) */
+	vmcs_writen(VMCS_GUEST_CR4, val | vmx_caps.cr4_fixed0);
+	vmcs_writen(VMCS_CR4_READ_SHADOW, val);
+	vmcs_writen(VMCS_CR4_GUEST_HOST_MASK, ~owned);
+}
+
+/**
+ * vmx_set_cr() - backend's set_cr
+ * @vcpu: loaded vCPU
+ * @cr: 0, 3 or 4
+ * @val: value that has been checked
+ *
+ * Context: process context: PAE's PDPTEs are read from guest memory.
+ */
+void vmx_set_cr(struct hv_vcpu *vcpu, int cr, u64 val)
+{
+	switch (cr) {
+	case 0:
+		vmx_set_cr0(vcpu, val);
+		vcpu->x86.regs_avail |= BIT(HV_REG_CR0);
+		break;
+	case 3:
+		vcpu->x86.cr3 = val;
+		vmcs_writen(VMCS_GUEST_CR3, val);
+		vcpu->x86.regs_avail |= BIT(HV_REG_CR3);
+		break;
+	case 4:
+		vmx_set_cr4(vcpu, val);
+		vcpu->x86.regs_avail |= BIT(HV_REG_CR4);
+		break;
+	}
+	/* The values of all three are needed to tell whether paging is PAE. */
+	vmx_cache_regs(vcpu, BIT(HV_REG_CR0) | BIT(HV_REG_CR3) | BIT(HV_REG_CR4));
+	vmx_load_pdptes(vcpu);
+}
+
+/**
+ * vmx_set_efer() - backend's set_efer
+ * @vcpu: loaded vCPU
+ * @val: value that has been checked; LMA says whether the guest is in IA-32e mode
+ */
+void vmx_set_efer(struct hv_vcpu *vcpu, u64 val)
+{
+	u32 entry = vmx_caps.entry & ~ENTRY_IA32E_MODE;
+
+	vcpu->x86.efer = val;
+	/* Must agree with EFER.LMA (SDM 3C 26.3.1.1) */
+	if (val & EFER_LMA)
+		entry |= ENTRY_IA32E_MODE;
+	vmcs_write32(VMCS_ENTRY_CONTROLS, entry);
+	vmcs_write64(VMCS_GUEST_EFER, val);
+}

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The VMX backend: its table, VMX operation on a CPU, VM and vCPU objects.
+ */
+#include <linux/gfp.h>
+#include <linux/percpu.h>
+#include <linux/printk.h>
+#include <linux/slab.h>
+#include <asm/msr.h>
+#include "vmx.h"
+
+DEFINE_PER_CPU(struct vmx_cpu, vmx_cpu);
+struct host_mitigations vmx_mitigations __ro_after_init;
+
+static void vmx_free_vmxon_regions(void)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		struct vmx_cpu *c = per_cpu_ptr(&vmx_cpu, cpu);
+
+		free_page((unsigned long)c->vmxon);
+		c->vmxon = NULL;
+	}
+}
+
+static int __init vmx_setup(void)
+{
+	int cpu, r;
+
+	r = vmx_caps_init();
+	if (r)
+		return r;
+	vmx_ept_setup();
+	for_each_possible_cpu(cpu) {
+		struct vmx_cpu *c = per_cpu_ptr(&vmx_cpu, cpu);
+
+		INIT_LIST_HEAD(&c->loaded);
+		c->vmxon = vmx_alloc_region(cpu_to_node(cpu));
+		if (!c->vmxon) {
+			vmx_free_vmxon_regions();
+			return -ENOMEM;
+		}
+	}
+	r = host_mitigations_init(&vmx_mitigations);
+	if (r) {
+		vmx_free_vmxon_regions();
+		return r;
+	}
+	pr_info("hv: vmx: EPT%s, %s, INVEPT %s%s%s\n",
+		vmx_caps.ept_ad ? " with A/D bits" : "",
+		vmx_caps.vpid ? "VPID" : "no VPID",
+		vmx_caps.invept_single ? "single-context" : "all-context",
+		vmx_caps.proc2 & PROC2_XSAVES ? ", XSAVES" : "",
+		vmx_mitigations.l1d_flush ? ", L1D flush at entry" : "");
+	return 0;
+}
+
+static void vmx_teardown(void)
+{
+	host_mitigations_exit();
+	vmx_free_vmxon_regions();
+}
+
+/* Enter VMX operation on this CPU (SDM 3C 23.7); interrupts off. */
+static int vmx_cpu_enable(void)
+{
+	struct vmx_cpu *c = this_cpu_ptr(&vmx_cpu);
+	int r;
+
+	r = host_vmx_take();
+	if (r)
+		return r;
+	/* No other hypervisor owns this CPU, so these are the host's values. */
+	vmx_lazy_msrs_init(c);
+	if (!vmx_insn_vmxon(__pa(c->vmxon))) {
+		host_vmx_release();
+		return -EIO;
+	}
+	c->on = true;
+	/* Whatever an earlier owner left in this CPU's TLBs (SDM 3C 28.4.3.3) */
+	vmx_insn_invept(VMX_INV_ALL, 0);
+	return 0;
+}
+
+/* Leave VMX operation; interrupts off, any context. */
+static void vmx_cpu_disable(void)
+{
+	struct vmx_cpu *c = this_cpu_ptr(&vmx_cpu);
+	struct vmx_vcpu *vmx, *next;
+
+	if (!c->on)
+		return;
+	c->on = false;
+	list_for_each_entry_safe(vmx, next, &c->loaded, link)
+		vmx_vmcs_clear_local(vmx);
+	vmx_insn_vmxoff();
+	vmx_lazy_msrs_restore(c);
+	host_vmx_release();
+}
+
+static int vmx_vm_create(struct hv_vm *vm)
+{
+	struct vmx_vm *v = kzalloc(sizeof(*v), GFP_KERNEL_ACCOUNT);
+
+	if (!v)
+		return -ENOMEM;
+	vm->backend = v;
+	v->eptp = vmx_eptp(vm);
+	return 0;
+}
+
+static void vmx_vm_destroy(struct hv_vm *vm)
+{
+	kfree(vm->backend);
+	vm->backend = NULL;
+}
+
+static int vmx_vcpu_create(struct hv_vcpu *vcpu)
+{
+	struct vmx_vcpu *vmx = kzalloc(sizeof(*vmx), GFP_KERNEL_ACCOUNT);
+
+	if (!vmx)
+		return -ENOMEM;
+	vmx->vcpu = vcpu;
+	vmx->vmcs_cpu = -1;
+	vmx->vmcs = vmx_alloc_region(numa_node_id());
+	if (!vmx->vmcs)
+		goto out_free;
+	vmx->msr_bitmap = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	if (!vmx->msr_bitmap)
+		goto out_vmcs;
+	vmx->vpid = vmx_vpid_alloc();
+	vmx->sw.switch_spec_ctrl = vmx_mitigations.spec_ctrl;
+	vmx->sw.kernel_ibrs = vmx_mitigations.kernel_ibrs;
+	vmx_msr_bitmap_init(vmx);
+	vcpu->backend = vmx;
+	return 0;
+
+out_vmcs:
+	free_page((unsigned long)vmx->vmcs);
+out_free:
+	kfree(vmx);
+	return -ENOMEM;
+}
+
+static void vmx_vcpu_destroy(struct hv_vcpu *vcpu)
+{
+	struct vmx_vcpu *vmx = to_vmx(vcpu);
+
+	vmx_vmcs_clear(vmx);
+	vmx_vpid_free(vmx->vpid);
+	free_page((unsigned long)vmx->msr_bitmap);
+	free_page((unsigned long)vmx->vmcs);
+	kfree(vmx);
+	vcpu->backend = NULL;
+}
+
+/* State that only the VMCS holds; the shared part sets registers through the table. */
+static void vmx_vcpu_reset(struct hv_vcpu *vcpu, bool init)
+{
+	struct vmx_vcpu *vmx = to_vmx(vcpu);
+
+	if (!init) {
+		vmx_vmcs_init(vcpu);
+		vmcs_write32(VMCS_GUEST_SYSENTER_CS, 0);
+		vmcs_writen(VMCS_GUEST_SYSENTER_ESP, 0);
+		vmcs_writen(VMCS_GUEST_SYSENTER_EIP, 0);
+		/* Power-up value (SDM 3A table 10-1) */
+		vmcs_write64(VMCS_GUEST_PAT, 0x0007040600070406ull);
+	}
+	vmcs_write64(VMCS_GUEST_DEBUGCTL, 0);
+	vmcs_write32(VMCS_GUEST_INTERRUPTIBILITY, 0);
+	vmcs_write32(VMCS_GUEST_ACTIVITY_STATE, VMX_ACTIVITY_ACTIVE);
+	vmcs_writen(VMCS_GUEST_PENDING_DEBUG, 0);
+	vmcs_write32(VMCS_ENTRY_INTR_INFO, 0);
+	vmx_set_proc(vmx, 0, PROC_INTR_WINDOW | PROC_NMI_WINDOW);
+	vmx_update_intercepts(vcpu);
+	hv_req_set(vcpu, HV_REQ_TLB_FLUSH);
+}
+
+static void vmx_set_tsc_offset(struct hv_vcpu *vcpu)
+{
+	vmcs_write64(VMCS_TSC_OFFSET, vcpu->x86.tsc_offset);
+}
+
+const struct hv_backend vmx_backend = {
+	.name = "vmx",
+	.s2_format = &vmx_ept_format,
+	.exit_name = vmx_exit_name,
+	.setup = vmx_setup,
+	.teardown = vmx_teardown,
+	.cpu_enable = vmx_cpu_enable,
+	.cpu_disable = vmx_cpu_disable,
+	.vm_create = vmx_vm_create,
+	.vm_destroy = vmx_vm_destroy,
+	.vcpu_create = vmx_vcpu_create,
+	.vcpu_destroy = vmx_vcpu_destroy,
+	.vcpu_reset = vmx_vcpu_reset,
+	.load = vmx_load,
+	.put = vmx_put,
+	.enter = vmx_enter,
+	.handle_exit = vmx_handle_exit,
+	.cache_regs = vmx_cache_regs,
+	.get_segment = vmx_get_segment,
+	.set_segment = vmx_set_segment,
+	.get_dtable = vmx_get_dtable,
+	.set_dtable = vmx_set_dtable,
+	.set_cr = vmx_set_cr,
+	.set_efer = vmx_set_efer,
+	.get_msr = vmx_get_msr,
+	.set_msr = vmx_set_msr,
+	.get_blocking = vmx_get_blocking,
+	.set_blocking = vmx_set_blocking,
+	.set_tsc_offset = vmx_set_tsc_offset,
+	.update_intercepts = vmx_update_intercepts,
+	.inject = vmx_inject,
+	.open_window = vmx_open_window,
+	.flush_tlb = vmx_flush_tlb,
+	.skip_insn = vmx_skip_insn,
+};
