@@ -136,7 +136,7 @@ int hv_slots_check(const struct hv_memslots *slots,
 		   const struct hv_slot_limits *limits, struct hv_memslot *new)
 {
 	const struct hv_memslot *old;
-	enum hv_slot_op op;
+	int op;
 
 	if (!region_valid(mem, limits))
 		return -EINVAL;

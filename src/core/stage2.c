@@ -8,14 +8,16 @@
  * walker stands in a table that it takes away. The processor sets accessed
  * and dirty bits at any time, hence entries are cleared by atomic exchange.
  */
+#include <linux/errno.h>
+#include <linux/types.h>
+#ifdef __KERNEL__
 #include <linux/atomic.h>
 #include <linux/compiler.h>
-#include <linux/errno.h>
 #include <linux/gfp.h>
 #include <linux/io.h>
 #include <linux/minmax.h>
 #include <linux/sched.h>
-#include <linux/types.h>
+#endif
 #include <hv/stage2.h>
 
 #define S2_PAGE_SHIFT	12

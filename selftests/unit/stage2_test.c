@@ -1,0 +1,399 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Second-stage tables in each entry format: random maps and unmaps against a
+ * model, every table page accounted for, and several threads at once.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <hv/stage2.h>
+
+#include <kselftest_harness.h>
+
+long compat_pages;
+long compat_pages_left = -1;
+
+static const struct hv_s2_format formats[] = {
+	{	/* EPT */
+		.table = 7, .leaf = 0x71, .leaf_io = 1, .write = 2, .exec = 4, .present = 7,
+		.large = 0x80, .accessed = 0x100, .dirty = 0x200,
+		.addr = 0xffffffffff000, .levels = 4,
+	}, {	/* EPT of processors without accessed bits, five levels, no device memory */
+		.table = 7, .leaf = 0x71, .write = 2, .exec = 4, .present = 7,
+		.large = 0x80, .addr = 0xffffffffff000, .levels = 5,
+	}, {	/* NPT */
+		.table = 7, .leaf = 5, .leaf_io = 0x1d, .write = 2, .noexec = 1ull << 63,
+		.present = 1, .large = 0x80, .accessed = 0x20, .dirty = 0x40,
+		.addr = 0xffffffffff000, .levels = 4,
+	},
+};
+
+#define RWX		(HV_ACC_READ | HV_ACC_WRITE | HV_ACC_EXEC)
+#define RX		(HV_ACC_READ | HV_ACC_EXEC)
+
+static __thread u64 seed = 1;
+
+static u64 rnd(u64 n)
+{
+	seed ^= seed << 13;
+	seed ^= seed >> 7;
+	seed ^= seed << 17;
+	return seed % n;
+}
+
+/* As a fault does it: pages on demand. @tables is raised by those that were used. */
+static int map(struct hv_s2 *s2, u64 gfn, u64 pfn, unsigned int level, unsigned int access,
+	       long *tables)
+{
+	struct hv_s2_cache cache = { 0 };
+	long filled = 0;
+	int ret;
+
+	while ((ret = hv_s2_map(s2, &cache, gfn, pfn, level, access)) == -ENOMEM) {
+		if (hv_s2_cache_fill(&cache, cache.want))
+			break;
+		filled += cache.want;
+	}
+	*tables += filled - cache.nr;
+	hv_s2_cache_free(&cache);
+	return ret;
+}
+
+static u64 unmap(struct hv_s2 *s2, u64 gfn, u64 npages, bool reap, long *tables)
+{
+	struct hv_s2_unmapped gone = { .leaves = { 0 } };
+
+	hv_s2_unmap(s2, gfn, npages, reap, &gone);
+	*tables -= gone.pages.nr;
+	hv_s2_cache_free(&gone.pages);
+	return gone.leaves[0] + gone.leaves[1] + gone.leaves[2];
+}
+
+FIXTURE(s2)
+{
+	struct hv_s2 s2;
+	const struct hv_s2_format *fmt;
+	long tables;
+	u64 end;
+};
+
+FIXTURE_VARIANT(s2)
+{
+	unsigned int format;
+};
+
+FIXTURE_VARIANT_ADD(s2, ept) { .format = 0 };
+FIXTURE_VARIANT_ADD(s2, ept5) { .format = 1 };
+FIXTURE_VARIANT_ADD(s2, npt) { .format = 2 };
+
+FIXTURE_SETUP(s2)
+{
+	compat_pages = 0;
+	compat_pages_left = -1;
+	self->fmt = &formats[variant->format];
+	self->tables = 1;
+	self->end = hv_s2_gfn_end(self->fmt);
+	ASSERT_EQ(0, hv_s2_init(&self->s2, self->fmt));
+}
+
+/* Whatever a test did: no table is lost, none is freed twice. */
+FIXTURE_TEARDOWN(s2)
+{
+	EXPECT_EQ(self->tables, compat_pages);
+	EXPECT_EQ(self->tables, (long)hv_s2_destroy(&self->s2));
+	EXPECT_EQ(0, compat_pages);
+	EXPECT_EQ(0, (long)hv_s2_destroy(&self->s2));
+}
+
+TEST_F(s2, entries)
+{
+	const struct hv_s2_format *fmt = self->fmt;
+	u64 ro = fmt->leaf | fmt->exec | fmt->accessed | 0x123456000;
+	u64 rw = ro | fmt->write | fmt->dirty;
+	unsigned int level = 0;
+
+	EXPECT_EQ(1ull << (9 * fmt->levels), self->end);
+	EXPECT_EQ(0, hv_s2_lookup(&self->s2, 5, NULL));
+	EXPECT_EQ(1, map(&self->s2, 5, 0x123456, 1, RX, &self->tables));
+	EXPECT_EQ(fmt->levels, self->tables);
+	EXPECT_EQ(ro, hv_s2_lookup(&self->s2, 5, &level));
+	EXPECT_EQ(1, level);
+	EXPECT_EQ(0, map(&self->s2, 5, 0x123456, 1, RX, &self->tables));
+	EXPECT_EQ(0, map(&self->s2, 5, 0x123456, 1, RWX, &self->tables));
+	EXPECT_EQ(rw, hv_s2_lookup(&self->s2, 5, NULL));
+	/* Rights are never taken away by a map. */
+	EXPECT_EQ(0, map(&self->s2, 5, 0x123456, 1, RX, &self->tables));
+	EXPECT_EQ(rw, hv_s2_lookup(&self->s2, 5, NULL));
+	EXPECT_EQ(-EEXIST, map(&self->s2, 5, 0x123457, 1, RWX, &self->tables));
+	EXPECT_EQ(rw, hv_s2_lookup(&self->s2, 5, NULL));
+
+	EXPECT_EQ(0, hv_s2_lookup(&self->s2, 4, NULL));
+	EXPECT_EQ(0, hv_s2_lookup(&self->s2, 6, NULL));
+	EXPECT_EQ(0, hv_s2_lookup(&self->s2, self->end + 5, NULL));
+	EXPECT_EQ(0, hv_s2_lookup(&self->s2, ~0ull, NULL));
+
+	EXPECT_EQ(fmt->leaf_io ? 1 : -EOPNOTSUPP,
+		  map(&self->s2, 7, 0xfee00, 1, RWX | HV_ACC_IO, &self->tables));
+	if (fmt->leaf_io) {
+		EXPECT_EQ(fmt->leaf_io | fmt->exec | fmt->accessed | fmt->write |
+			  fmt->dirty | 0xfee00000, hv_s2_lookup(&self->s2, 7, NULL));
+		EXPECT_EQ(-EEXIST, map(&self->s2, 7, 0xfee00, 1, RWX, &self->tables));
+	}
+	EXPECT_EQ(1, map(&self->s2, 8, 9, 1, HV_ACC_READ, &self->tables));
+	EXPECT_EQ(fmt->leaf | fmt->noexec | fmt->accessed | 0x9000,
+		  hv_s2_lookup(&self->s2, 8, NULL));
+	/* The processor's bits don't make an entry another one. */
+	EXPECT_EQ(1, map(&self->s2, 9, 9, 1, RX, &self->tables));
+	if (fmt->accessed) {
+		EXPECT_TRUE(hv_s2_young(&self->s2, 9, 1, true));
+		EXPECT_FALSE(hv_s2_young(&self->s2, 9, 1, false));
+		EXPECT_EQ(0, map(&self->s2, 9, 9, 1, RX, &self->tables));
+		EXPECT_TRUE(hv_s2_young(&self->s2, 9, 1, false));
+	}
+}
+
+TEST_F(s2, first_and_last)
+{
+	EXPECT_EQ(1, map(&self->s2, self->end - 1, 1, 1, RWX, &self->tables));
+	EXPECT_EQ(1, map(&self->s2, 0, 2, 1, RWX, &self->tables));
+	EXPECT_EQ(2 * self->fmt->levels - 1, self->tables);
+	EXPECT_EQ(0, unmap(&self->s2, self->end, ~0ull, true, &self->tables));
+	EXPECT_EQ(0, unmap(&self->s2, ~0ull, ~0ull, true, &self->tables));
+	EXPECT_EQ(0, unmap(&self->s2, 1, self->end - 2, true, &self->tables));
+	EXPECT_EQ(2, unmap(&self->s2, 0, ~0ull, true, &self->tables));
+	EXPECT_EQ(1, self->tables);
+}
+
+TEST_F(s2, out_of_memory)
+{
+	struct hv_s2_cache cache = { 0 };
+
+	EXPECT_EQ(-ENOMEM, hv_s2_map(&self->s2, &cache, 0, 1, 1, RWX));
+	EXPECT_EQ(self->fmt->levels - 1, cache.want);
+	EXPECT_EQ(-ENOMEM, hv_s2_map(&self->s2, &cache, 0, 1, 2, RWX));
+	EXPECT_EQ(self->fmt->levels - 2, cache.want);
+	/* A part of what it takes: those tables stay, the next try needs only the rest. */
+	compat_pages_left = 2;
+	EXPECT_EQ(-ENOMEM, hv_s2_cache_fill(&cache, self->fmt->levels - 1));
+	EXPECT_EQ(2, cache.nr);
+	compat_pages_left = -1;
+	EXPECT_EQ(-ENOMEM, hv_s2_map(&self->s2, &cache, 0, 1, 1, RWX));
+	self->tables += 2;
+	EXPECT_EQ(self->fmt->levels - 3, cache.want);
+	EXPECT_EQ(0, cache.nr);
+	EXPECT_EQ(0, hv_s2_lookup(&self->s2, 0, NULL));
+	EXPECT_EQ(1, map(&self->s2, 0, 1, 1, RWX, &self->tables));
+	EXPECT_EQ(self->fmt->levels, self->tables);
+}
+
+/* A table that is waiting to be freed must not lead a processor anywhere. */
+TEST_F(s2, reaped_tables_are_not_present)
+{
+	struct hv_s2_unmapped gone = { .leaves = { 0 } };
+	const u64 *page;
+	unsigned int i, n = 0;
+
+	for (i = 0; i < 100; i++)
+		ASSERT_EQ(1, map(&self->s2, i * 512, i, 1, RWX, &self->tables));
+	hv_s2_unmap(&self->s2, 0, self->end, true, &gone);
+	EXPECT_EQ(100, gone.leaves[0]);
+	EXPECT_EQ(self->tables - 1, gone.pages.nr);
+	for (page = gone.pages.head; page; page = (u64 *)(uintptr_t)page[0], n++)
+		for (i = 0; i < HV_S2_ENTRIES; i++)
+			ASSERT_FALSE(page[i] & self->fmt->present);
+	EXPECT_EQ(n, gone.pages.nr);
+	self->tables -= n;
+	hv_s2_cache_free(&gone.pages);
+	EXPECT_EQ(0, gone.pages.nr);
+}
+
+TEST_F(s2, large)
+{
+	const struct hv_s2_format *fmt = self->fmt;
+	unsigned int level = 0;
+
+	EXPECT_EQ(1, map(&self->s2, 512, 0x200, 2, RWX, &self->tables));
+	EXPECT_EQ(fmt->levels - 1, self->tables);
+	EXPECT_EQ(fmt->leaf | fmt->exec | fmt->write | fmt->accessed | fmt->dirty |
+		  fmt->large | 0x200000, hv_s2_lookup(&self->s2, 777, &level));
+	EXPECT_EQ(2, level);
+	EXPECT_EQ(-EEXIST, map(&self->s2, 777, 0x309, 1, RWX, &self->tables));
+	EXPECT_EQ(1, map(&self->s2, 1024, 0x200, 1, RWX, &self->tables));
+	EXPECT_EQ(-EEXIST, map(&self->s2, 1024, 0x200, 2, RWX, &self->tables));
+	EXPECT_EQ(-EEXIST, map(&self->s2, 0, 0, 3, RWX, &self->tables));
+	EXPECT_EQ(1, map(&self->s2, 1 << 18, 1 << 18, 3, RWX, &self->tables));
+	EXPECT_EQ(-EEXIST, map(&self->s2, (1 << 18) + 512, 0x200, 2, RWX, &self->tables));
+	hv_s2_lookup(&self->s2, (1 << 19) - 1, &level);
+	EXPECT_EQ(3, level);
+	/* A part takes the whole. */
+	EXPECT_EQ(1, unmap(&self->s2, 1023, 1, true, &self->tables));
+	EXPECT_EQ(0, hv_s2_lookup(&self->s2, 512, NULL));
+	EXPECT_EQ(2, unmap(&self->s2, 1024, (1 << 18) - 1023, true, &self->tables));
+	EXPECT_EQ(1, self->tables);
+}
+
+/* ---- against a model ---- */
+
+#define WINDOW	1200	/* pages; more than two tables' worth */
+#define WINDOWS	6
+
+struct model_page {
+	u64 pfn;
+	unsigned int access;	/* 0: not mapped */
+	bool young;
+};
+
+static struct model_page model[WINDOWS][WINDOW];
+
+static u64 window_base(u64 end, unsigned int w)
+{
+	const u64 bases[WINDOWS] = {
+		0, 3000, (1 << 18) - 600, (1 << 27) - 600, end / 2 - 600, end - WINDOW,
+	};
+
+	return bases[w];
+}
+
+static u64 model_leaf(const struct hv_s2_format *fmt, const struct model_page *p)
+{
+	u64 leaf = fmt->leaf | fmt->exec | p->pfn << 12;
+
+	if (!p->access)
+		return 0;
+	if (p->access & HV_ACC_WRITE)
+		leaf |= fmt->write | fmt->dirty;
+	return leaf | (p->young ? fmt->accessed : 0);
+}
+
+TEST_F(s2, model)
+{
+	const struct hv_s2_format *fmt = self->fmt;
+	u64 leaves = 0, mapped = 0, collided = 0;
+	unsigned int i, w, n;
+
+	memset(model, 0, sizeof(model));
+	for (i = 0; i < 60000; i++) {
+		unsigned int at, len, op = rnd(16);
+		struct model_page *p;
+		u64 base;
+
+		w = rnd(WINDOWS);
+		at = rnd(WINDOW);
+		base = window_base(self->end, w);
+		p = &model[w][at];
+
+		if (op < 12) {
+			u64 pfn = rnd(8) && p->access ? p->pfn : rnd(1ull << 40);
+			unsigned int access = rnd(2) ? RX : RWX;
+			int want = p->access ? (p->pfn == pfn ? 0 : -EEXIST) : 1;
+
+			ASSERT_EQ(want, map(&self->s2, base + at, pfn, 1, access, &self->tables));
+			if (want >= 0) {
+				p->pfn = pfn;
+				p->access |= access;
+				p->young = true;
+				leaves += want;
+				mapped++;
+			} else {
+				collided++;
+			}
+		} else if (op < 14) {
+			u64 want = 0;
+
+			len = 1 + rnd(rnd(4) ? 40 : WINDOW);
+			if (len > WINDOW - at)
+				len = WINDOW - at;
+			for (n = 0; n < len; n++) {
+				want += !!p[n].access;
+				p[n].access = 0;
+			}
+			ASSERT_EQ(want, unmap(&self->s2, base + at, len, rnd(2), &self->tables));
+			leaves -= want;
+		} else if (fmt->accessed) {
+			bool clear = rnd(2), young = false;
+
+			len = 1 + rnd(WINDOW - at);
+			for (n = 0; n < len; n++) {
+				young |= p[n].access && p[n].young;
+				if (clear)
+					p[n].young = false;
+			}
+			ASSERT_EQ(young, hv_s2_young(&self->s2, base + at, len, clear));
+		}
+		ASSERT_EQ(self->tables, compat_pages);
+		if (i % 1000)
+			continue;
+		for (w = 0; w < WINDOWS; w++)
+			for (n = 0; n < WINDOW; n++)
+				ASSERT_EQ(model_leaf(fmt, &model[w][n]),
+					  hv_s2_lookup(&self->s2, window_base(self->end, w) + n,
+						       NULL));
+	}
+	TH_LOG("%llu mapped, %llu collisions, %ld tables, %llu leaves at the end", mapped,
+	       collided, self->tables, leaves);
+	EXPECT_EQ(leaves, unmap(&self->s2, 0, self->end, true, &self->tables));
+	EXPECT_EQ(1, self->tables);
+}
+
+/* ---- faults of several vCPUs on the same pages ---- */
+
+#define THREADS		4
+#define SPREAD		64	/* distance of pages: many tables are made at once */
+#define SHARED		20000
+
+struct worker {
+	struct hv_s2 *s2;
+	unsigned int nr;
+	long tables;
+	u64 new;
+	unsigned int bad;
+};
+
+static void *fault_all(void *arg)
+{
+	struct worker *w = arg;
+	u64 gfn;
+
+	seed = w->nr + 1;
+	for (gfn = 0; gfn < SHARED; gfn++) {
+		int ret = map(w->s2, gfn * SPREAD, gfn, 1, gfn % THREADS == w->nr ? RWX : RX,
+			      &w->tables);
+
+		if (ret < 0)
+			w->bad++;
+		else
+			w->new += ret;
+		if (w->s2->fmt->accessed && !rnd(16))
+			hv_s2_young(w->s2, gfn * SPREAD, rnd(1000), true);
+	}
+	return NULL;
+}
+
+TEST_F(s2, parallel)
+{
+	const u64 soft = self->fmt->accessed | self->fmt->dirty;
+	const u64 want = self->fmt->leaf | self->fmt->exec | self->fmt->write;
+	struct worker worker[THREADS];
+	pthread_t thread[THREADS];
+	unsigned int i;
+	u64 new = 0;
+
+	for (i = 0; i < THREADS; i++) {
+		worker[i] = (struct worker) { .s2 = &self->s2, .nr = i };
+		ASSERT_EQ(0, pthread_create(&thread[i], NULL, fault_all, &worker[i]));
+	}
+	for (i = 0; i < THREADS; i++) {
+		pthread_join(thread[i], NULL);
+		EXPECT_EQ(0, worker[i].bad);
+		new += worker[i].new;
+		self->tables += worker[i].tables;
+	}
+	EXPECT_EQ(SHARED, new);
+	for (i = 0; i < SHARED; i++)
+		ASSERT_EQ(want | (u64)i << 12,
+			  hv_s2_lookup(&self->s2, (u64)i * SPREAD, NULL) & ~soft);
+	EXPECT_EQ(SHARED, unmap(&self->s2, 0, self->end, true, &self->tables));
+	EXPECT_EQ(1, self->tables);
+}
+
+TEST_HARNESS_MAIN
