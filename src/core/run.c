@@ -57,12 +57,9 @@ static int hv_vcpu_enter(struct hv_vcpu *vcpu)
 {
 	preempt_disable();
 	if (unlikely(!vcpu->loaded)) {
-		/* This CPU is going offline: the scheduler will move us. */
+		/* The host shuts down: no CPU runs guests any more. */
 		preempt_enable();
-		hv_vcpu_srcu_unlock(vcpu);
-		schedule_timeout_interruptible(1);
-		hv_vcpu_srcu_lock(vcpu);
-		return HV_RESUME;
+		return -EIO;
 	}
 	hv_flush_if_asked(vcpu);
 	local_irq_disable();
@@ -217,20 +214,20 @@ static long hv_run_locked(struct hv_vcpu *vcpu)
 long hv_vcpu_run(struct hv_vcpu *vcpu)
 {
 	sigset_t saved;
-	long r;
+	long r = -EIO;
 
 	if (vcpu->sigset_active)
 		sigprocmask(SIG_SETMASK, &vcpu->sigset, &saved);
 	hv_fpu_load(vcpu);
 	hv_vcpu_load(vcpu);
-	hv_vcpu_srcu_lock(vcpu);
-	vcpu->run->flags = 0;
-
-	r = hv_run_locked(vcpu);
-
-	vcpu->stats.user_exits++;
-	hv_update_run_page(vcpu);
-	hv_vcpu_srcu_unlock(vcpu);
+	if (likely(vcpu->loaded)) {
+		hv_vcpu_srcu_lock(vcpu);
+		vcpu->run->flags = 0;
+		r = hv_run_locked(vcpu);
+		vcpu->stats.user_exits++;
+		hv_update_run_page(vcpu);
+		hv_vcpu_srcu_unlock(vcpu);
+	}
 	hv_vcpu_put(vcpu);
 	hv_fpu_put(vcpu);
 	if (vcpu->sigset_active)
