@@ -10,8 +10,6 @@
 
 #include "hvrun.h"
 
-#define PACKED		__attribute__((packed))
-
 /* ACPI 6.4, table 5.9: feature flags of the FADT */
 #define FADT_WBINVD		(1u << 0)
 #define FADT_PWR_BUTTON		(1u << 4)	/* no fixed power button */
@@ -37,7 +35,7 @@ struct acpi_header {
 	uint32_t oem_revision;
 	char creator_id[4];
 	uint32_t creator_revision;
-} PACKED;
+} __packed;
 
 /* Generic address structure (5.2.3.2) */
 struct acpi_gas {
@@ -46,7 +44,7 @@ struct acpi_gas {
 	uint8_t bit_offset;
 	uint8_t access_size;
 	uint64_t address;
-} PACKED;
+} __packed;
 
 #define PORT_GAS(port) { .space = 1, .bit_width = 8, .access_size = 1, .address = (port) }
 
@@ -60,12 +58,12 @@ struct acpi_rsdp {
 	uint64_t xsdt;
 	uint8_t xchecksum;
 	uint8_t reserved[3];
-} PACKED;
+} __packed;
 
 struct acpi_xsdt {
 	struct acpi_header h;
 	uint64_t table[2];
-} PACKED;
+} __packed;
 
 /* 5.2.9; what hardware-reduced ACPI ignores is one hole */
 struct acpi_fadt {
@@ -84,7 +82,7 @@ struct acpi_fadt {
 	struct acpi_gas sleep_control;
 	struct acpi_gas sleep_status;
 	uint64_t hypervisor;
-} PACKED;
+} __packed;
 
 _Static_assert(offsetof(struct acpi_fadt, boot_arch) == 109, "FADT layout");
 _Static_assert(offsetof(struct acpi_fadt, sleep_control) == 244, "FADT layout");
@@ -102,15 +100,15 @@ struct acpi_madt {
 		uint8_t reserved;
 		uint32_t address;
 		uint32_t gsi_base;
-	} PACKED ioapic;
+	} __packed ioapic;
 	struct {
 		uint8_t type;
 		uint8_t length;
 		uint8_t uid;
 		uint8_t apic_id;
 		uint32_t flags;
-	} PACKED lapic[MAX_CPUS];
-} PACKED;
+	} __packed lapic[MAX_CPUS];
+} __packed;
 
 /*
  * Name (\_S5, Package () { 5, 5, 0, 0 })
@@ -144,15 +142,15 @@ static const uint8_t dsdt_aml[] = {
 struct acpi_dsdt {
 	struct acpi_header h;
 	uint8_t aml[sizeof(dsdt_aml)];
-} PACKED;
+} __packed;
 
 /* The tables as they lie at ACPI_ADDR, each on its own 16 bytes. */
 struct acpi_tables {
-	struct acpi_rsdp rsdp __attribute__((aligned(16)));
-	struct acpi_xsdt xsdt __attribute__((aligned(16)));
-	struct acpi_fadt fadt __attribute__((aligned(16)));
-	struct acpi_dsdt dsdt __attribute__((aligned(16)));
-	struct acpi_madt madt __attribute__((aligned(16)));
+	struct acpi_rsdp rsdp __aligned(16);
+	struct acpi_xsdt xsdt __aligned(16);
+	struct acpi_fadt fadt __aligned(16);
+	struct acpi_dsdt dsdt __aligned(16);
+	struct acpi_madt madt __aligned(16);
 };
 
 _Static_assert(sizeof(struct acpi_tables) <= ACPI_END - ACPI_ADDR, "tables fit");
@@ -277,7 +275,7 @@ void acpi_write(struct vm *vm, uint16_t port, uint8_t value)
  *
  * Return: 0: not sleeping, no wake event.
  */
-uint8_t acpi_read(struct vm *vm __attribute__((unused)), uint16_t port __attribute__((unused)))
+uint8_t acpi_read(struct vm *vm __maybe_unused, uint16_t port __maybe_unused)
 {
 	return 0;
 }

@@ -17,6 +17,12 @@
 
 #include <linux/hv.h>
 
+#define __printf(string, first)	__attribute__((format(printf, string, first)))
+#define __aligned(bytes)	__attribute__((aligned(bytes)))
+#define __noreturn		__attribute__((noreturn))
+#define __maybe_unused		__attribute__((unused))
+#define __packed		__attribute__((packed))
+
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #define KIB		1024ULL
 #define MIB		(1024 * KIB)
@@ -109,6 +115,7 @@ struct vm;
  * @run: the shared run page
  * @thread: runs vcpu_thread()
  * @exits: returns of HV_RUN by exit reason
+ * @cpu_ns: processor time that the thread took, ns; set when it ends
  */
 struct vcpu {
 	struct vm *vm;
@@ -117,6 +124,7 @@ struct vcpu {
 	struct hv_run *run;
 	pthread_t thread;
 	uint64_t exits[EXIT_REASONS];
+	uint64_t cpu_ns;
 };
 
 #define SERIAL_RING	1024
@@ -186,8 +194,8 @@ struct vm {
 };
 
 /* main.c */
-void msg(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-void die(const char *fmt, ...) __attribute__((format(printf, 1, 2), noreturn));
+void __printf(1, 2) msg(const char *fmt, ...);
+void __noreturn __printf(1, 2) die(const char *fmt, ...);
 
 /* vm.c */
 void vm_init(struct vm *vm, const struct options *opt);

@@ -67,7 +67,7 @@ void die(const char *fmt, ...)
 	exit(EXIT_ERROR);
 }
 
-static __attribute__((format(printf, 1, 2), noreturn)) void bad_usage(const char *fmt, ...)
+static void __noreturn __printf(1, 2) bad_usage(const char *fmt, ...)
 {
 	va_list ap;
 

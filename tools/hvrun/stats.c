@@ -39,6 +39,26 @@ static void print_exits(const struct vm *vm)
 	}
 }
 
+/*
+ * How long the vCPUs ran, and how many TSC cycles that was. An emulated processor
+ * that counts one cycle per instruction makes instructions of them.
+ */
+static void print_time(const struct vm *vm)
+{
+	int tsc_khz = ioctl(vm->vcpus[0].fd, HV_GET_TSC_KHZ, 0);
+	uint64_t ns = 0;
+	unsigned int i;
+
+	for (i = 0; i < vm->opt->cpus; i++)
+		ns += vm->vcpus[i].cpu_ns;
+	fprintf(stderr, "hvrun: vCPU time: %" PRIu64 ".%03u s", ns / 1000000000,
+		(unsigned int)(ns / 1000000 % 1000));
+	if (tsc_khz > 0)
+		fprintf(stderr, ", %" PRIu64 " million TSC cycles",
+			ns / 1000 * tsc_khz / 1000000000);
+	fprintf(stderr, "\n");
+}
+
 static void print_memory(const struct vm *vm)
 {
 	uint64_t pages = vm->opt->memory / PAGE, resident = 0, i;
@@ -159,6 +179,7 @@ void stats_print(const struct vm *vm)
 	char what[32];
 	unsigned int i;
 
+	print_time(vm);
 	print_exits(vm);
 	print_memory(vm);
 	print_kernel_stats(vm->fd, "VM");

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <time.h>
 
 #include "hvrun.h"
 
@@ -151,9 +152,10 @@ void vcpu_set_boot_state(struct vcpu *vcpu, uint64_t entry)
 
 static void print_segment(const char *name, const struct hv_segment *s)
 {
-	fprintf(stderr, "  %-4s %04x base %016llx limit %08x type %x s %u dpl %u p %u l %u db %u g %u\n",
-		name, s->selector, s->base, s->limit, s->type, s->s, s->dpl, s->present,
-		s->l, s->db, s->g);
+	fprintf(stderr, "  %-4s %04x base %016llx limit %08x type %x", name, s->selector, s->base,
+		s->limit, s->type);
+	fprintf(stderr, " s %u dpl %u p %u l %u db %u g %u\n", s->s, s->dpl, s->present, s->l,
+		s->db, s->g);
 }
 
 static void print_registers(const struct vcpu *vcpu)
@@ -297,7 +299,7 @@ static void handle_exit(struct vcpu *vcpu)
  * Runs in the kicked thread. Whether the signal comes before HV_RUN or during
  * it, HV_RUN returns: the flag is what closes the gap between the two.
  */
-static void kicked(int sig __attribute__((unused)))
+static void kicked(int sig __maybe_unused)
 {
 	my_run->immediate_exit = 1;
 }
@@ -306,6 +308,7 @@ static void *vcpu_thread(void *arg)
 {
 	struct vcpu *vcpu = arg;
 	struct vm *vm = vcpu->vm;
+	struct timespec used;
 	sigset_t set;
 
 	my_run = vcpu->run;
@@ -324,6 +327,8 @@ static void *vcpu_thread(void *arg)
 			vm_stop(vm, EXIT_BROKEN);
 		}
 	}
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+	vcpu->cpu_ns = used.tv_sec * 1000000000ull + used.tv_nsec;
 	return NULL;
 }
 
