@@ -10,7 +10,7 @@
 #include <linux/types.h>
 
 #define HV_S2_BITS		9	/* of an address, resolved by a table */
-#define HV_S2_ENTRIES		(1 << HV_S2_BITS)
+#define HV_S2_ENTRIES		512
 #define HV_S2_MAX_LEVELS	5
 /* Sizes of a leaf: level 1 is 4 KiB, 2 is 2 MiB, 3 is 1 GiB. */
 #define HV_S2_LEAF_LEVELS	3

@@ -84,8 +84,8 @@ TEST(refused)
 		{ "size -1", 1, 0, 0, ~0ull, PAGE, -EINVAL },
 		{ "hva + 1", 1, 0, 0, PAGE, 1, -EINVAL },
 		{ "hva 0", 1, 0, 0, PAGE, 0, HV_SLOT_CREATE },
-		{ "last page of userspace", 1, 0, 0, PAGE, (1ull << 47) - 2 * PAGE, HV_SLOT_CREATE },
-		{ "page behind userspace", 1, 0, 0, PAGE, (1ull << 47) - PAGE, -EINVAL },
+		{ "last user page", 1, 0, 0, PAGE, (1ull << 47) - 2 * PAGE, HV_SLOT_CREATE },
+		{ "page behind it", 1, 0, 0, PAGE, (1ull << 47) - PAGE, -EINVAL },
 		{ "reaches out of userspace", 1, 0, 0, 2 * PAGE, (1ull << 47) - 2 * PAGE, -EINVAL },
 		{ "not canonical", 1, 0, 0, PAGE, 1ull << 47, -EINVAL },
 		{ "kernel", 1, 0, 0, PAGE, 0xffff888000000000, -EINVAL },
@@ -103,7 +103,7 @@ TEST(refused)
 	};
 	unsigned int i;
 
-	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		struct state s;
 
 		state_init(&s);

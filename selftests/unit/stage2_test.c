@@ -51,7 +51,7 @@ static int map(struct hv_s2 *s2, u64 gfn, u64 pfn, unsigned int level, unsigned 
 
 	while ((ret = hv_s2_map(s2, &cache, gfn, pfn, level, access)) == -ENOMEM) {
 		if (hv_s2_cache_fill(&cache, cache.want))
-			break;
+			abort();
 		filled += cache.want;
 	}
 	*tables += filled - cache.nr;

@@ -24,8 +24,8 @@
 #include <hv/vcpu.h>
 #include <hv/vm.h>
 
-/* Pages unmapped at a time before others may have the lock. */
-#define MMU_UNMAP_CHUNK		(1ULL << 16)
+/* Pages unmapped at a time before others may have the lock: 256 MiB */
+#define MMU_UNMAP_CHUNK		BIT_ULL(16)
 
 static struct hv_vm *mmu_vm(struct mmu_notifier *mn)
 {
@@ -35,26 +35,25 @@ static struct hv_vm *mmu_vm(struct mmu_notifier *mn)
 /* ---- unmap and flush ---- */
 
 /*
- * Remove the leaves of a range. Holds the lock on entry and exit; with @yield it
- * may drop it in between.
+ * Remove the leaves of a range. The lock is held on entry and on return; with @yield
+ * it may be dropped in between.
  */
 static void mmu_unmap(struct hv_vm *vm, u64 gfn, u64 npages, bool yield, bool reap,
-		      struct hv_s2_unmapped *gone)
+		      struct hv_s2_cache *tables)
 {
 	struct hv_mmu *mmu = &vm->mmu;
 
 	lockdep_assert_held_write(&mmu->lock);
 	while (npages) {
 		u64 n = min(npages, MMU_UNMAP_CHUNK - (gfn & (MMU_UNMAP_CHUNK - 1)));
-		struct hv_s2_unmapped now = { .pages = gone->pages };
+		struct hv_s2_unmapped gone = { .pages = *tables };
 
-		hv_s2_unmap(&mmu->s2, gfn, n, reap, &now);
-		if (now.leaves[0] || now.pages.nr != gone->pages.nr)
+		hv_s2_unmap(&mmu->s2, gfn, n, reap, &gone);
+		if (gone.leaves[0] || gone.pages.nr != tables->nr)
 			mmu->unmap_seq++;
-		atomic64_sub(now.leaves[0], &vm->stats.pages_4k);
-		atomic64_sub(now.pages.nr - gone->pages.nr, &vm->stats.table_pages);
-		gone->leaves[0] += now.leaves[0];
-		gone->pages = now.pages;
+		atomic64_sub(gone.leaves[0], &vm->stats.pages_4k);
+		atomic64_sub(gone.pages.nr - tables->nr, &vm->stats.table_pages);
+		*tables = gone.pages;
 
 		gfn += n;
 		npages -= n;
@@ -82,14 +81,28 @@ static void mmu_flush(struct hv_vm *vm, s64 seq)
 
 /* ---- the mmu notifier ---- */
 
-/* Unmap what a slot has mapped of a range of userspace memory; lock held for writing. */
-static void mmu_unmap_hva(struct hv_vm *vm, const struct hv_memslot *slot,
-			  const struct mmu_notifier_range *range, struct hv_s2_unmapped *gone)
+/* Unmap what a slot has mapped of a range of userspace memory. */
+static void mmu_unmap_slot_hva(struct hv_vm *vm, const struct hv_memslot *slot,
+			       unsigned long start, unsigned long end, bool yield)
 {
+	struct hv_s2_cache tables = {};	/* none: those that become empty stay */
 	u64 gfn, npages;
 
-	if (hv_memslot_hva_range(slot, range->start, range->end, &gfn, &npages))
-		mmu_unmap(vm, gfn, npages, mmu_notifier_range_blockable(range), false, gone);
+	if (hv_memslot_hva_range(slot, start, end, &gfn, &npages))
+		mmu_unmap(vm, gfn, npages, yield, false, &tables);
+}
+
+/* The same for all slots, and for the one that is leaving. Lock as in mmu_unmap(); vm->srcu. */
+static void mmu_unmap_hva(struct hv_vm *vm, unsigned long start, unsigned long end, bool yield)
+{
+	struct hv_memslot leaving = vm->mmu.leaving;
+	struct hv_memslots *slots = hv_vm_memslots(vm);
+	unsigned int i;
+
+	for (i = 0; i < slots->nr; i++)
+		mmu_unmap_slot_hva(vm, &slots->slot[i], start, end, yield);
+	if (leaving.npages)
+		mmu_unmap_slot_hva(vm, &leaving, start, end, yield);
 }
 
 static int mmu_invalidate_start(struct mmu_notifier *mn,
@@ -97,10 +110,6 @@ static int mmu_invalidate_start(struct mmu_notifier *mn,
 {
 	struct hv_vm *vm = mmu_vm(mn);
 	struct hv_mmu *mmu = &vm->mmu;
-	struct hv_s2_unmapped gone = {};
-	struct hv_memslots *slots;
-	struct hv_memslot leaving;
-	unsigned int i;
 	int idx;
 	s64 seq;
 
@@ -115,15 +124,11 @@ static int mmu_invalidate_start(struct mmu_notifier *mn,
 	}
 
 	/*
-	 * Read the slots only now: a fault that used newer ones than these finds
-	 * the count raised.
+	 * The slots are read only now: a fault that uses newer ones finds the count
+	 * raised. Nothing here sleeps, so it doesn't matter whether the caller could,
+	 * but for the yield.
 	 */
-	slots = hv_vm_memslots(vm);
-	leaving = mmu->leaving;
-	for (i = 0; i < slots->nr; i++)
-		mmu_unmap_hva(vm, &slots->slot[i], range, &gone);
-	if (leaving.npages)
-		mmu_unmap_hva(vm, &leaving, range, &gone);
+	mmu_unmap_hva(vm, range->start, range->end, mmu_notifier_range_blockable(range));
 	seq = mmu->unmap_seq;
 	write_unlock(&mmu->lock);
 	srcu_read_unlock(&vm->srcu, idx);
@@ -205,13 +210,16 @@ static void mmu_release(struct mmu_notifier *mn, struct mm_struct *mm)
 {
 	struct hv_vm *vm = mmu_vm(mn);
 	struct hv_mmu *mmu = &vm->mmu;
-	struct hv_s2_unmapped gone = {};
+	int idx;
 	s64 seq;
 
+	idx = srcu_read_lock(&vm->srcu);
 	write_lock(&mmu->lock);
-	mmu_unmap(vm, 0, hv_s2_gfn_end(mmu->s2.fmt), true, false, &gone);
+	mmu_unmap_hva(vm, 0, ULONG_MAX, true);
 	seq = mmu->unmap_seq;
 	write_unlock(&mmu->lock);
+	srcu_read_unlock(&vm->srcu, idx);
+
 	mmu_flush(vm, seq);
 }
 
@@ -252,17 +260,17 @@ void hv_mmu_slot_leaves(struct hv_vm *vm, const struct hv_memslot *slot)
 void hv_mmu_zap_slot(struct hv_vm *vm, const struct hv_memslot *slot)
 {
 	struct hv_mmu *mmu = &vm->mmu;
-	struct hv_s2_unmapped gone = {};
+	struct hv_s2_cache tables = {};
 	s64 seq;
 
 	write_lock(&mmu->lock);
-	mmu_unmap(vm, slot->gfn, slot->npages, true, true, &gone);
+	mmu_unmap(vm, slot->gfn, slot->npages, true, true, &tables);
 	mmu->leaving.npages = 0;
 	seq = mmu->unmap_seq;
 	write_unlock(&mmu->lock);
 
 	mmu_flush(vm, seq);
-	hv_s2_cache_free(&gone.pages);
+	hv_s2_cache_free(&tables);
 }
 
 /**
@@ -327,11 +335,11 @@ static bool mmu_stale(const struct hv_mmu *mmu, unsigned long seq, unsigned long
 static void mmu_zap_gfn(struct hv_vm *vm, u64 gfn)
 {
 	struct hv_mmu *mmu = &vm->mmu;
-	struct hv_s2_unmapped gone = {};
+	struct hv_s2_cache tables = {};
 	s64 seq;
 
 	write_lock(&mmu->lock);
-	mmu_unmap(vm, gfn, 1, false, false, &gone);
+	mmu_unmap(vm, gfn, 1, false, false, &tables);
 	seq = mmu->unmap_seq;
 	write_unlock(&mmu->lock);
 	mmu_flush(vm, seq);
@@ -346,7 +354,7 @@ static int mmu_map(struct hv_vcpu *vcpu, u64 gfn, const struct mmu_page *p, unsi
 	struct hv_vm *vm = vcpu->vm;
 	struct hv_mmu *mmu = &vm->mmu;
 	struct hv_s2_cache cache = {};
-	unsigned long filled = 0;
+	u64 filled = 0;
 	int ret;
 
 	for (;;) {
@@ -369,9 +377,9 @@ static int mmu_map(struct hv_vcpu *vcpu, u64 gfn, const struct mmu_page *p, unsi
 			break;
 
 		ret = hv_s2_cache_fill(&cache, cache.want);
+		filled += cache.nr;	/* it was empty */
 		if (ret)
 			break;
-		filled += cache.want;
 	}
 
 	atomic64_add(filled - cache.nr, &vm->stats.table_pages);

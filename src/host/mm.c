@@ -45,6 +45,7 @@ int host_get_page(unsigned long hva, bool write, bool *writable, struct page **p
 	return 0;
 }
 
+/* What is mapped at @hva now: 0, or -EFAULT: nothing. mmap_lock held. */
 #ifdef HOST_HAVE_FOLLOW_PFNMAP
 static int pfnmap_lookup(struct vm_area_struct *vma, unsigned long hva, bool *writable, u64 *pfn)
 {
@@ -52,7 +53,7 @@ static int pfnmap_lookup(struct vm_area_struct *vma, unsigned long hva, bool *wr
 	int ret = follow_pfnmap_start(&args);
 
 	if (ret)
-		return ret;
+		return -EFAULT;
 	*pfn = args.pfn;
 	*writable = args.writable;
 	follow_pfnmap_end(&args);
@@ -61,12 +62,12 @@ static int pfnmap_lookup(struct vm_area_struct *vma, unsigned long hva, bool *wr
 #else
 static int pfnmap_lookup(struct vm_area_struct *vma, unsigned long hva, bool *writable, u64 *pfn)
 {
-	spinlock_t *ptl;
+	spinlock_t *ptl;	/* of the page table, held between the two calls */
 	pte_t *pte;
 	int ret = follow_pte(vma->vm_mm, hva, &pte, &ptl);
 
 	if (ret)
-		return ret;
+		return -EFAULT;
 	__acquire(ptl);	/* follow_pte() did */
 	*pfn = pte_pfn(*pte);
 	*writable = pte_write(*pte);
