@@ -231,6 +231,7 @@ void vcpu_dump(struct vcpu *vcpu);
  * @vcpu: the vCPU
  * @thread: the thread
  * @result: what the last HV_RUN returned
+ * @runs: calls of HV_RUN, the one that goes on included
  * @stop: leave at the next EINTR
  * @done: the guest has reported PORT_DONE, or the thread ended otherwise
  */
@@ -238,6 +239,7 @@ struct runner {
 	struct vcpu *vcpu;
 	pthread_t thread;
 	volatile long result;
+	volatile unsigned long runs;
 	volatile bool stop;
 	volatile bool done;
 };

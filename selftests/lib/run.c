@@ -183,6 +183,7 @@ static void *runner_main(void *arg)
 	struct runner *r = arg;
 
 	while (!r->stop) {
+		r->runs++;
 		r->result = vcpu_run_raw(r->vcpu);
 		if (r->result == -EAGAIN || r->result == -EINTR)
 			continue;

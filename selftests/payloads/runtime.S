@@ -22,16 +22,16 @@ guest_done:
 	.balign	16
 	.global	isr64
 isr64:
-	.set	vector, 0
+	.set	.Lvector, 0
 	.rept	256
 	.balign	16
 	/* #DF #TS #NP #SS #GP #PF #AC push an error code (SDM 3A table 6-1). */
-	.if	vector != 8 && (vector < 10 || vector > 14) && vector != 17
+	.if	.Lvector != 8 && (.Lvector < 10 || .Lvector > 14) && .Lvector != 17
 	pushq	$0
 	.endif
-	pushq	$vector
+	pushq	$.Lvector
 	jmp	common64
-	.set	vector, vector + 1
+	.set	.Lvector, .Lvector + 1
 	.endr
 
 /* Stack: RAX, RCX, vector, error code, RIP, CS, RFLAGS, RSP, SS. */
@@ -103,15 +103,15 @@ eoi_x2apic:
 	.balign	16
 	.global	isr32
 isr32:
-	.set	vector, 0
+	.set	.Lvector, 0
 	.rept	256
 	.balign	16
-	.if	vector != 8 && (vector < 10 || vector > 14) && vector != 17
+	.if	.Lvector != 8 && (.Lvector < 10 || .Lvector > 14) && .Lvector != 17
 	pushl	$0
 	.endif
-	pushl	$vector
+	pushl	$.Lvector
 	jmp	common32
-	.set	vector, vector + 1
+	.set	.Lvector, .Lvector + 1
 	.endr
 
 /* Stack: EAX, ECX, vector, error code, EIP, CS, EFLAGS. */

@@ -4,16 +4,15 @@
  * agree in every field, what it calls #UD must be invalid, and what it must know (see
  * mnemonics[]) it must accept whenever there is a memory operand.
  */
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <Zydis/Zydis.h>
 #include <hv/decode.h>
 
 #include <kselftest_harness.h>
+#include "unit.h"
 
 #define BUF_LEN	32	/* the instruction and something behind it */
 
@@ -124,26 +123,6 @@ static void setup(void)
 			abort();
 }
 
-/* A small generator with a printed seed: the same bytes on every machine */
-static uint64_t rng_state;
-
-static uint64_t rnd(void)
-{
-	uint64_t z = (rng_state += 0x9e3779b97f4a7c15);
-
-	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-	z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-	return z ^ (z >> 31);
-}
-
-static void seed(const char *what)
-{
-	const char *s = getenv("SEED");
-
-	rng_state = s ? strtoull(s, NULL, 0) : (uint64_t)time(NULL);
-	printf("# %s: SEED=%" PRIu64 "\n", what, rng_state);
-	fflush(stdout);
-}
 
 static ZydisRegister gpr(unsigned int nr, unsigned int size, bool high)
 {
@@ -172,7 +151,7 @@ static enum hv_insn_op op_of(const ZydisDecodedInstruction *zi)
 		if (zi->mnemonic == ZYDIS_MNEMONIC_CMPSD)
 			return HV_OP_OTHER;
 	}
-	for (i = 0; i < sizeof(mnemonics) / sizeof(mnemonics[0]); i++)
+	for (i = 0; i < ARRAY_SIZE(mnemonics); i++)
 		if (mnemonics[i].zydis == zi->mnemonic)
 			return mnemonics[i].op;
 	return HV_OP_OTHER;
@@ -208,8 +187,8 @@ static const char *check_mem(const struct hv_insn *in, const ZydisDecodedOperand
 	};
 	ZydisRegister base = gpr(in->mem.base, in->addr_size, false);
 	bool moffs = in->map == HV_MAP_1 && in->opcode >= 0xa0 && in->opcode <= 0xa3;
-	uint64_t mask = moffs && in->addr_size < 8 ? (1ull << 8 * in->addr_size) - 1 : ~0ull;
-	int64_t disp = o->mem.disp.has_displacement ? o->mem.disp.value & mask : 0;
+	u64 mask = moffs && in->addr_size < 8 ? (1ull << 8 * in->addr_size) - 1 : ~0ull;
+	s64 disp = o->mem.disp.has_displacement ? o->mem.disp.value & mask : 0;
 
 	if (in->mem.rip_relative)
 		base = in->addr_size == 8 ? ZYDIS_REGISTER_RIP : ZYDIS_REGISTER_EIP;
@@ -218,7 +197,7 @@ static const char *check_mem(const struct hv_insn *in, const ZydisDecodedOperand
 	CHECK(o->mem.index == gpr(in->mem.index, in->addr_size, false), "index %d", in->mem.index);
 	CHECK(o->mem.index == ZYDIS_REGISTER_NONE || o->mem.scale == in->mem.scale ||
 	      (in->addr_size == 2 && in->mem.scale == 1), "scale %d/%d", in->mem.scale, o->mem.scale);
-	CHECK(disp == in->mem.disp || zydis_sib_bug(in, o), "disp %llx/%" PRIx64, in->mem.disp, disp);
+	CHECK(disp == in->mem.disp || zydis_sib_bug(in, o), "disp %llx/%llx", in->mem.disp, disp);
 	CHECK(o->size == in->mem_size * 8, "memory size %d/%d", in->mem_size, o->size / 8);
 	return NULL;
 }
@@ -239,7 +218,7 @@ static const char *check_reg(const struct hv_insn *in, const ZydisDecodedOperand
 static const char *check_imm(const struct hv_insn *in, const ZydisDecodedInstruction *zi,
 			     const ZydisDecodedOperand *o)
 {
-	uint64_t mask = in->op_size < 8 ? (1ull << 8 * in->op_size) - 1 : ~0ull;
+	u64 mask = in->op_size < 8 ? (1ull << 8 * in->op_size) - 1 : ~0ull;
 
 	/* Bit offsets are bytes whatever the operand size */
 	if (in->op >= HV_OP_BT && in->op <= HV_OP_BTC)
@@ -302,7 +281,7 @@ static const char *check_operands(const struct hv_insn *in, const ZydisDecodedIn
 
 static const char *check_prefixes(const struct hv_insn *in, const ZydisDecodedInstruction *zi)
 {
-	const uint64_t rep = ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE;
+	const u64 rep = ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE;
 	bool lock = zi->attributes & ZYDIS_ATTRIB_HAS_LOCK;
 
 	CHECK(in->lock == lock, "lock %d", in->lock);
@@ -375,7 +354,7 @@ static const char *check_accepted(const struct hv_insn *in, const ZydisDecodedIn
 	return e ? e : check_operands(in, zi, ops);
 }
 
-static const char *check(const uint8_t *bytes, unsigned int m)
+static const char *check(const u8 *bytes, unsigned int m)
 {
 	ZydisDecodedInstruction zi;
 	ZydisDecodedOperand ops[ZYDIS_MAX_OPERAND_COUNT];
@@ -409,7 +388,7 @@ static const char *check(const uint8_t *bytes, unsigned int m)
 	}
 }
 
-static void report(const uint8_t *bytes, unsigned int m, const char *what)
+static void report(const u8 *bytes, unsigned int m, const char *what)
 {
 	ZydisDecodedInstruction zi;
 	ZydisDecodedOperand ops[ZYDIS_MAX_OPERAND_COUNT];
@@ -431,7 +410,7 @@ static void report(const uint8_t *bytes, unsigned int m, const char *what)
 }
 
 /* Returns the number of disagreements, of which the first few are printed */
-static unsigned long one(const uint8_t *bytes, unsigned int m)
+static unsigned long one(const u8 *bytes, unsigned int m)
 {
 	static unsigned int reported;
 	const char *e = check(bytes, m);
@@ -444,7 +423,7 @@ static unsigned long one(const uint8_t *bytes, unsigned int m)
 }
 
 static const struct prefix {
-	uint8_t len, b[4];
+	u8 len, b[4];
 	bool only64;
 	bool vex;	/* also with VEX maps */
 } prefixes[] = {
@@ -469,7 +448,7 @@ static const struct prefix {
 
 /* What comes between the prefixes and the opcode byte */
 static const struct map {
-	uint8_t len, b[3];
+	u8 len, b[3];
 } maps[] = {
 	{ 0, { 0 } }, { 1, { 0x0f } },
 	{ 2, { 0x0f, 0x38 } }, { 2, { 0x0f, 0x3a } },
@@ -487,11 +466,11 @@ static const struct map {
 
 #define FIRST_VEX_MAP	4
 
-static const uint8_t sibs[] = { 0x00, 0x24, 0x25, 0x65, 0x9c, 0xd5, 0xff };
+static const u8 sibs[] = { 0x00, 0x24, 0x25, 0x65, 0x9c, 0xd5, 0xff };
 
-static unsigned long all_tails(uint8_t *b, unsigned int n, unsigned int m, bool sample)
+static unsigned long all_tails(u8 *b, unsigned int n, unsigned int m, bool sample)
 {
-	static const uint8_t tail[] = { 0x80, 0x7f, 0xfe, 0x81, 0x12, 0xc3, 0x90, 0x34 };
+	static const u8 tail[] = { 0x80, 0x7f, 0xfe, 0x81, 0x12, 0xc3, 0x90, 0x34 };
 	unsigned long errors = 0;
 	unsigned int modrm, i, nr_sib;
 
@@ -510,7 +489,7 @@ static unsigned long all_tails(uint8_t *b, unsigned int n, unsigned int m, bool 
 static unsigned long all_opcodes(const struct prefix *p, const struct map *map,
 				 unsigned int m, bool sample)
 {
-	uint8_t b[BUF_LEN] = { 0 };
+	u8 b[BUF_LEN] = { 0 };
 	unsigned long errors = 0;
 	unsigned int opcode, n = 0;
 
@@ -539,8 +518,8 @@ TEST(boundary_encodings)
 
 	setup();
 	for (m = 0; m < 3; m++)
-		for (i = 0; i < sizeof(prefixes) / sizeof(prefixes[0]); i++)
-			for (j = 0; j < sizeof(maps) / sizeof(maps[0]); j++) {
+		for (i = 0; i < ARRAY_SIZE(prefixes); i++)
+			for (j = 0; j < ARRAY_SIZE(maps); j++) {
 				bool vex = j >= FIRST_VEX_MAP;
 
 				if ((prefixes[i].only64 && modes[m] != 64) ||
@@ -550,25 +529,28 @@ TEST(boundary_encodings)
 			}
 	print_stats();
 	ASSERT_EQ(errors, 0);
-	for (op = 0; op < HV_NR_OPS; op++)
-		ASSERT_GT(stats.per_op[op], 0) TH_LOG("operation %u was never seen", op);
+	for (op = 0; op < HV_NR_OPS; op++) {
+		ASSERT_GT(stats.per_op[op], 0) {
+			TH_LOG("operation %u was never seen", op);
+		}
+	}
 }
 
 /* Any prefixes, in any number up to beyond the limit of 15 bytes */
-static void random_insn(uint8_t *b)
+static void random_insn(u8 *b)
 {
-	static const uint8_t legacy[] = {
+	static const u8 legacy[] = {
 		0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x66, 0x67, 0xf0, 0xf2, 0xf3,
 	};
-	static const uint8_t known[] = {
+	static const u8 known[] = {
 		0x10, 0x11, 0x12, 0x13, 0x16, 0x17, 0x28, 0x29, 0x2b, 0x6e, 0x6f, 0x7e, 0x7f,
 		0xd6, 0xe7, 0xf0, 0xa3, 0xba, 0xb1, 0xc1, 0xc7,
 	};
 	unsigned int i, n = 0;
-	uint64_t r = rnd();
+	u64 r = rnd();
 
 	for (i = 0; i < BUF_LEN; i += 8) {
-		uint64_t v = rnd();
+		u64 v = rnd();
 
 		memcpy(b + i, &v, 8);
 	}
@@ -607,7 +589,7 @@ static void random_insn(uint8_t *b)
 TEST(random_encodings)
 {
 	unsigned long errors = 0, i;
-	uint8_t b[BUF_LEN];
+	u8 b[BUF_LEN];
 
 	setup();
 	seed("random_encodings");
@@ -624,7 +606,7 @@ TEST(random_encodings)
 TEST(truncated)
 {
 	unsigned long i, tried = 0;
-	uint8_t b[BUF_LEN];
+	u8 b[BUF_LEN];
 	struct hv_insn in, part;
 	unsigned int n, mode;
 
@@ -635,7 +617,7 @@ TEST(truncated)
 		if (hv_insn_decode(&in, b, BUF_LEN, mode) != HV_DECODE_OK)
 			continue;
 		for (n = 0; n < in.len; n++) {
-			uint8_t *exact = malloc(n);	/* ASan sees one byte too many */
+			u8 *exact = malloc(n);	/* ASan sees one byte too many */
 			enum hv_decode_result r;
 
 			memcpy(exact, b, n);
@@ -654,7 +636,7 @@ TEST(truncated)
 /* 15 bytes are allowed, 16 are not (SDM 2A 2.3.11) */
 TEST(length_limit)
 {
-	uint8_t b[16] = { 0 };
+	u8 b[16] = { 0 };
 	struct hv_insn in;
 
 	memset(b, 0x66, 13);

@@ -24,8 +24,12 @@ typedef struct {
 	s64 counter;
 } atomic64_t;
 
-#define READ_ONCE(x)		(*(const volatile __typeof__(x) *)&(x))
-#define WRITE_ONCE(x, v)	(*(volatile __typeof__(x) *)&(x) = (v))
+/*
+ * Atomic rather than volatile, and acquire because C has no order by address
+ * dependency: so that ThreadSanitizer understands.
+ */
+#define READ_ONCE(x)		__atomic_load_n(&(x), __ATOMIC_ACQUIRE)
+#define WRITE_ONCE(x, v)	__atomic_store_n(&(x), v, __ATOMIC_RELAXED)
 #define cmpxchg64(p, o, n)	__sync_val_compare_and_swap(p, o, n)
 #define xchg(p, v)		__atomic_exchange_n(p, v, __ATOMIC_SEQ_CST)
 #define atomic64_andnot(m, p)	__atomic_and_fetch(&(p)->counter, ~(m), __ATOMIC_SEQ_CST)

@@ -240,7 +240,9 @@ def add_files(programs, files):
 
 def settings(arguments, token):
     """The shell variables that init reads."""
-    module = "hv" if arguments.module.endswith(".ko") else arguments.module
+    module = arguments.module
+    if module.endswith(".ko"):
+        module = Modules.name(module)
     values = {
         "TOKEN": token,
         "MODULE": module,
