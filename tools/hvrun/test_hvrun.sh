@@ -229,6 +229,26 @@ FAKE_OUT=3f8:41 timeout 20 "$hvrun" --device /dev/fake "$tmp/good" 2> "$tmp/err"
 	[ "$(cat "$tmp/out")" = "$(printf 'A%.0s' {1..100})" ]
 report $? "console's reader goes away"
 
+# Types at a terminal: what script gives hvrun as its standard input
+type_at()
+{
+	(sleep 0.5; printf '%b' "$1"; sleep 1) |
+		timeout 4 script -qec "$hvrun --device /dev/fake $tmp/good" /dev/null \
+			> "$tmp/out" 2> "$tmp/err"
+}
+if command -v script > /dev/null; then
+	type_at 'abc\x01x' && grep -q "ended at the console" "$tmp/out"
+	report $? "Ctrl-A x ends it"
+	type_at '\x01\x01x'
+	[ $? = 124 ] && ! grep -q "ended at the console" "$tmp/out"
+	report $? "Ctrl-A Ctrl-A x does not"
+else
+	for name in "Ctrl-A x ends it" "Ctrl-A Ctrl-A x does not"; do
+		count=$((count + 1))
+		echo "ok $count $name # SKIP needs script(1)"
+	done
+fi
+
 FAKE_OUT=600:34 "$hvrun" --stats --device /dev/fake "$tmp/good" 2> "$tmp/err" < /dev/null
 grep -q "exits to userspace: 1$" "$tmp/err" && grep -Eq "^  io +1$" "$tmp/err" &&
 	grep -Eq "guest memory: [0-9]+ KiB used of 262144 KiB" "$tmp/err"
