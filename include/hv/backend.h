@@ -123,17 +123,9 @@ extern const struct hv_backend vmx_backend;
  * Calls on the path of an exit go through static calls; hv_call(load, vcpu, cpu)
  * reads hv_backend->load(vcpu, cpu).
  */
-#define HV_BACKEND_OPS(X)							\
-	X(load) X(put) X(enter) X(handle_exit) X(cache_regs)			\
-	X(get_segment) X(set_segment) X(get_dtable) X(set_dtable)		\
-	X(set_cr) X(set_efer) X(get_msr) X(set_msr)				\
-	X(get_blocking) X(set_blocking) X(set_tsc_offset) X(update_intercepts)	\
-	X(inject) X(open_window) X(flush_tlb) X(skip_insn)
-
-#define HV_DECLARE_OP(op)							\
-	DECLARE_STATIC_CALL(hv_op_##op, *(((struct hv_backend *)0)->op));
-HV_BACKEND_OPS(HV_DECLARE_OP)
-#undef HV_DECLARE_OP
+#define HV_BACKEND_OP(op)	\
+	DECLARE_STATIC_CALL(hv_op_##op, *(((struct hv_backend *)0)->op))
+#include <hv/backend_ops.h>
 
 #define hv_call(op, ...)	static_call(hv_op_##op)(__VA_ARGS__)
 

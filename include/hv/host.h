@@ -6,6 +6,7 @@
 #ifndef HV_HOST_H
 #define HV_HOST_H
 
+#include <linux/hrtimer.h>
 #include <linux/types.h>
 
 struct eventfd_ctx;
@@ -117,5 +118,10 @@ int host_get_page(unsigned long hva, bool write, bool *writable, struct page **p
 int host_get_pfnmap(unsigned long hva, bool write, bool *writable, u64 *pfn);
 bool host_pfn_is_ram(u64 pfn);
 void host_page_used(struct page *page, bool write);	/* mapped into a guest */
+
+/* ---- src/host/timer.c ---- */
+void host_hrtimer_setup(struct hrtimer *timer,
+			enum hrtimer_restart (*function)(struct hrtimer *timer),
+			enum hrtimer_mode mode);
 
 #endif

@@ -72,7 +72,7 @@ struct hv_vcpu {
 	struct hv_vm *vm;
 	u32 id;
 	u32 index;
-	struct mutex mutex;
+	struct mutex mutex;		/* one ioctl at a time */
 	struct hv_run *run;
 	void *pio_data;
 	int cpu;

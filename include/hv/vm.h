@@ -18,7 +18,7 @@
 
 struct hv_vcpu;
 struct hv_ioapic;
-struct hv_irq_routing;
+struct hv_route_table;
 
 /**
  * struct hv_vm_x86 - the architecture's part of a VM
@@ -52,7 +52,7 @@ struct hv_vm_x86 {
  * @mm: the creator's address space (mmgrab); calls from another one get -EIO
  * @lock: outermost VM lock: vCPU creation, irqchip creation, clock
  * @slots_lock: serializes changes of @memslots; nests inside @lock
- * @srcu: readers of @memslots and @routing
+ * @srcu: readers of @memslots
  * @memslots: current slot array, replaced whole under @slots_lock
  * @mmu: second-stage tables and the notifier's state
  * @vcpus: by creation index; entries below @nr_vcpus never change (smp_load_acquire)
@@ -62,7 +62,7 @@ struct hv_vm_x86 {
  * @irqchip_in_kernel: HV_CREATE_IRQCHIP succeeded, vCPUs have a LAPIC;
  *	written under @lock before the first vCPU
  * @ioapic: in-kernel IOAPIC or NULL; set once together with @irqchip_in_kernel
- * @routing: GSI routing, replaced whole under @irq_lock, readers use @srcu
+ * @routing: GSI routing, replaced whole under @irq_lock, readers use RCU
  * @irq_lock: serializes changes of @routing
  * @x86: architecture part
  * @backend: private data of the backend
@@ -72,8 +72,8 @@ struct hv_vm_x86 {
 struct hv_vm {
 	struct kref ref;
 	struct mm_struct *mm;
-	struct mutex lock;
-	struct mutex slots_lock;
+	struct mutex lock;		/* outermost */
+	struct mutex slots_lock;	/* nests inside lock */
 	struct srcu_struct srcu;
 	struct hv_memslots __rcu *memslots;
 	struct hv_mmu mmu;
@@ -83,8 +83,8 @@ struct hv_vm {
 	bool dead;
 	bool irqchip_in_kernel;
 	struct hv_ioapic *ioapic;
-	struct hv_irq_routing __rcu *routing;
-	struct mutex irq_lock;
+	struct hv_route_table __rcu *routing;
+	struct mutex irq_lock;		/* writers of routing */
 	struct hv_vm_x86 x86;
 	void *backend;
 	struct hv_vm_stats stats;

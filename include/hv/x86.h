@@ -35,6 +35,7 @@ enum hv_reg {
 	HV_REG_CR0,
 	HV_REG_CR3,
 	HV_REG_CR4,
+	HV_REG_DR7,		/* only asked for while debug_regs_live */
 	HV_REG_SEGS,		/* backend's own segment cache */
 	HV_REG_EXIT_INFO,	/* backend's own: exit qualification etc. */
 	HV_REG_LAST,
@@ -119,8 +120,6 @@ struct hv_pio {
  * @cr0: guest-visible CR0 (bits owned by the guest are stale until cached)
  * @cr2: CR2, switched by the entry path
  * @cr3, @cr4: as @cr0
- * @pdptrs: PDPTEs of PAE paging, set by software whenever CR0, CR3 or CR4 is
- * @pdptrs_dirty: the backend must write @pdptrs before entry
  * @cr8: TPR when there is no in-kernel LAPIC
  * @efer: IA32_EFER
  * @cr4_reserved: CR4 bits that #GP for this guest, from its CPUID
@@ -157,7 +156,7 @@ struct hv_pio {
  * @tsc_khz: guest TSC rate
  * @fpu: guest FPU state, swapped by the host's FPU code
  * @fpu_loaded: @fpu is in the task (inside HV_RUN)
- * @host_xcr0: host's XCR0, to put back
+ * @host_xcr0, @host_xss: host's XCR0 and IA32_XSS, to put back
  * @xcr_loaded: guest XCR0/XSS are in the processor; preemption off
  * @pio: port I/O in progress
  * @emul: instruction in emulation for MMIO (survives exits to userspace), allocated
@@ -174,8 +173,6 @@ struct hv_vcpu_x86 {
 	u64 cr2;
 	u64 cr3;
 	u64 cr4;
-	u64 pdptrs[4];
-	bool pdptrs_dirty;
 	u64 cr8;
 	u64 efer;
 	u64 cr4_reserved;
@@ -228,6 +225,7 @@ struct hv_vcpu_x86 {
 	struct fpu_guest *fpu;
 	bool fpu_loaded;
 	u64 host_xcr0;
+	u64 host_xss;
 	bool xcr_loaded;
 	struct hv_pio pio;
 	struct hv_emul *emul;

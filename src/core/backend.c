@@ -12,10 +12,9 @@
 
 const struct hv_backend *hv_backend __ro_after_init;
 
-#define HV_DEFINE_OP(op)							\
-	DEFINE_STATIC_CALL_NULL(hv_op_##op, *(((struct hv_backend *)0)->op));
-HV_BACKEND_OPS(HV_DEFINE_OP)
-#undef HV_DEFINE_OP
+#define HV_BACKEND_OP(op)	\
+	DEFINE_STATIC_CALL_NULL(hv_op_##op, *(((struct hv_backend *)0)->op))
+#include <hv/backend_ops.h>
 
 static const struct hv_backend * const backends[] = {
 	&vmx_backend,
@@ -23,9 +22,8 @@ static const struct hv_backend * const backends[] = {
 
 static void patch_calls(const struct hv_backend *b)
 {
-#define HV_PATCH_OP(op)	static_call_update(hv_op_##op, b->op);
-	HV_BACKEND_OPS(HV_PATCH_OP)
-#undef HV_PATCH_OP
+#define HV_BACKEND_OP(op)	static_call_update(hv_op_##op, b->op)
+#include <hv/backend_ops.h>
 }
 
 /**

@@ -82,11 +82,13 @@ static const struct vmx_control vmx_controls[] __initconst = {
 };
 
 /* A message names what is missing in the manual's words. */
-static const struct {
+struct vmx_named_control {
 	u32 *value;
 	u32 bit;
 	const char *name;
-} vmx_named_controls[] __initconst = {
+};
+
+static const struct vmx_named_control vmx_named_controls[] __initconst = {
 	{ &vmx_caps.proc2, PROC2_EPT, "extended page tables (EPT)" },
 	{ &vmx_caps.proc2, PROC2_UNRESTRICTED, "unrestricted guest" },
 	{ &vmx_caps.pin, PIN_VIRTUAL_NMIS, "virtual NMIs" },
@@ -99,8 +101,10 @@ static int __init vmx_size_up_control(const struct vmx_control *c)
 	unsigned int i;
 
 	/* Low half: bits that must be 1; high half: bits that may be 1 (SDM 3D A.3) */
-	if (rdmsr_safe(c->msr, &must, &may))
-		must = may = 0;
+	if (rdmsr_safe(c->msr, &must, &may)) {
+		must = 0;
+		may = 0;
+	}
 	*c->value = (must | c->required | c->wanted) & may;
 	missing = c->required & ~may;
 	if (!missing)

@@ -125,6 +125,35 @@ int vmx_skip_insn(struct hv_vcpu *vcpu)
  */
 #define VMX_EXCEPTIONS	(BIT(X86_TRAP_DB) | BIT(X86_TRAP_AC) | BIT(X86_TRAP_MC))
 
+/* Instructions that the processor has only when a control says so (SDM 3C 25.3) */
+static const struct {
+	u32 control;
+	u32 func;
+	u32 index;
+	u8 reg;
+	u8 bit;
+} vmx_insn_controls[] = {
+	{ PROC2_RDTSCP, 0x80000001, 0, 3, 27 },
+	{ PROC2_RDTSCP, 7, 0, 2, 22 },		/* RDPID */
+	{ PROC2_INVPCID, 7, 0, 1, 10 },
+	{ PROC2_XSAVES, 0xd, 1, 0, 3 },
+};
+
+/* What the guest's CPUID does not have is #UD for it. */
+static void vmx_update_insn_controls(struct hv_vcpu *vcpu)
+{
+	u32 proc2 = vmcs_read32(VMCS_PROC_BASED_CONTROLS2);
+	u32 want = 0;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(vmx_insn_controls); i++)
+		if (hv_cpuid_has(vcpu, vmx_insn_controls[i].func, vmx_insn_controls[i].index,
+				 vmx_insn_controls[i].reg, vmx_insn_controls[i].bit))
+			want |= vmx_insn_controls[i].control;
+	proc2 &= ~(PROC2_RDTSCP | PROC2_INVPCID | PROC2_XSAVES);
+	vmcs_write32(VMCS_PROC_BASED_CONTROLS2, proc2 | (want & vmx_caps.proc2));
+}
+
 /**
  * vmx_update_intercepts() - backend's update_intercepts
  * @vcpu: loaded vCPU
@@ -149,6 +178,7 @@ void vmx_update_intercepts(struct hv_vcpu *vcpu)
 			  !boot_cpu_has(X86_FEATURE_IBPB) ||
 			  !(hv_cpuid_has(vcpu, 7, 0, 3, 26) ||
 			    hv_cpuid_has(vcpu, 0x80000008, 0, 1, 12)));
+	vmx_update_insn_controls(vcpu);
 	/* CR4 bits that a new CPUID makes reserved must exit. */
-	vmx_set_cr(vcpu, 4, hv_cr4(vcpu));
+	vmx_set_cr4(vcpu, hv_cr4(vcpu));
 }

@@ -39,6 +39,8 @@ void vmx_cache_regs(struct hv_vcpu *vcpu, unsigned long mask)
 		owned = x86->cr4_guest_owned;
 		x86->cr4 = (x86->cr4 & ~owned) | (vmcs_readn(VMCS_GUEST_CR4) & owned);
 	}
+	if (mask & BIT(HV_REG_DR7))
+		x86->dr7 = vmcs_readn(VMCS_GUEST_DR7);
 	x86->regs_avail |= mask;
 }
 
@@ -131,6 +133,9 @@ static u32 vmx_segment_ar(int seg, const struct hv_segment *s)
 	 */
 	if (seg != HV_SEG_LDTR)
 		ar |= 1;
+	/* TR must be busy (SDM 3C 26.3.1.2), which LTR would have made it. */
+	if (seg == HV_SEG_TR)
+		ar |= 2;
 	return ar;
 }
 
@@ -194,10 +199,14 @@ static void vmx_load_pdptes(struct hv_vcpu *vcpu)
 {
 	struct hv_vcpu_x86 *x86 = &vcpu->x86;
 	u64 pdpte[4];
+	int idx, r;
 
 	if (!(x86->cr0 & X86_CR0_PG) || !(x86->cr4 & X86_CR4_PAE) || (x86->efer & EFER_LMA))
 		return;
-	if (hv_guest_read(vcpu->vm, x86->cr3 & GENMASK_ULL(31, 5), pdpte, sizeof(pdpte)))
+	idx = srcu_read_lock(&vcpu->vm->srcu);
+	r = hv_guest_read(vcpu->vm, x86->cr3 & GENMASK_ULL(31, 5), pdpte, sizeof(pdpte));
+	srcu_read_unlock(&vcpu->vm->srcu, idx);
+	if (r)
 		memset(pdpte, 0, sizeof(pdpte));
 	vmcs_write64(VMCS_GUEST_PDPTE0, pdpte[0]);
 	vmcs_write64(VMCS_GUEST_PDPTE1, pdpte[1]);
@@ -213,12 +222,18 @@ static void vmx_set_cr0(struct hv_vcpu *vcpu, u64 val)
 	 * NE must be 1 in VMX operation (SDM 3D A.7); the guest sees its own value in the shadow.
 	 * CD and NW are the guest's business: with EPT they do not change the memory type.
 	 */
-	vmcs_writen(VMCS_GUEST_CR0, (val | vmx_caps.cr0_fixed0) & ~(u64)(X86_CR0_NW | X86_CR0_CD));
+	vmcs_writen(VMCS_GUEST_CR0,
+		    (val | vmx_caps.cr0_fixed0) & ~(u64)(X86_CR0_NW | X86_CR0_CD));
 	vmcs_writen(VMCS_CR0_READ_SHADOW, val);
 	vmcs_writen(VMCS_CR0_GUEST_HOST_MASK, ~VMX_CR0_GUEST_OWNED);
 }
 
-static void vmx_set_cr4(struct hv_vcpu *vcpu, u64 val)
+/**
+ * vmx_set_cr4() - CR4, its shadow and the mask of bits that the guest owns
+ * @vcpu: loaded vCPU
+ * @val: the guest's value
+ */
+void vmx_set_cr4(struct hv_vcpu *vcpu, u64 val)
 {
 	u64 owned = VMX_CR4_GUEST_OWNED & ~vcpu->x86.cr4_reserved;
 

@@ -222,9 +222,8 @@ static const struct {
 	const char *name;
 	u32 field;
 } vmx_dump_fields[] = {
-#define X(name, enc) { #name, enc },
-	VMCS_FIELDS(X)
-#undef X
+#define VMCS_FIELD(name, enc) { #name, enc },
+#include "vmcs_fields.h"
 };
 
 /**

@@ -18,141 +18,10 @@
 
 #ifndef __ASSEMBLY__
 
-/*
- * Every field that hv uses, once: X(name, encoding). Accessors, and the dump of
- * a VMCS that the processor refused, come from this list.
- */
-#define VMCS_CONTROL_FIELDS(X)			\
-	X(VPID,				0x0000)	\
-	X(IO_BITMAP_A,			0x2000)	\
-	X(IO_BITMAP_B,			0x2002)	\
-	X(MSR_BITMAP,			0x2004)	\
-	X(TSC_OFFSET,			0x2010)	\
-	X(EPT_POINTER,			0x201a)	\
-	X(ENCLS_EXITING_BITMAP,		0x202e)	\
-	X(XSS_EXIT_BITMAP,		0x202c)	\
-	X(PIN_BASED_CONTROLS,		0x4000)	\
-	X(PROC_BASED_CONTROLS,		0x4002)	\
-	X(EXCEPTION_BITMAP,		0x4004)	\
-	X(PAGE_FAULT_ERROR_MASK,	0x4006)	\
-	X(PAGE_FAULT_ERROR_MATCH,	0x4008)	\
-	X(CR3_TARGET_COUNT,		0x400a)	\
-	X(EXIT_CONTROLS,		0x400c)	\
-	X(EXIT_MSR_STORE_COUNT,		0x400e)	\
-	X(EXIT_MSR_LOAD_COUNT,		0x4010)	\
-	X(ENTRY_CONTROLS,		0x4012)	\
-	X(ENTRY_MSR_LOAD_COUNT,		0x4014)	\
-	X(ENTRY_INTR_INFO,		0x4016)	\
-	X(ENTRY_EXCEPTION_ERROR,	0x4018)	\
-	X(ENTRY_INSN_LEN,		0x401a)	\
-	X(PROC_BASED_CONTROLS2,		0x401e)	\
-	X(CR0_GUEST_HOST_MASK,		0x6000)	\
-	X(CR4_GUEST_HOST_MASK,		0x6002)	\
-	X(CR0_READ_SHADOW,		0x6004)	\
-	X(CR4_READ_SHADOW,		0x6006)
-
-#define VMCS_EXIT_FIELDS(X)			\
-	X(GUEST_PHYSICAL_ADDRESS,	0x2400)	\
-	X(INSTRUCTION_ERROR,		0x4400)	\
-	X(EXIT_REASON,			0x4402)	\
-	X(EXIT_INTR_INFO,		0x4404)	\
-	X(EXIT_INTR_ERROR,		0x4406)	\
-	X(IDT_VECTORING_INFO,		0x4408)	\
-	X(IDT_VECTORING_ERROR,		0x440a)	\
-	X(EXIT_INSN_LEN,		0x440c)	\
-	X(EXIT_INSN_INFO,		0x440e)	\
-	X(EXIT_QUALIFICATION,		0x6400)	\
-	X(GUEST_LINEAR_ADDRESS,		0x640a)
-
-#define VMCS_GUEST_FIELDS(X)			\
-	X(GUEST_ES_SELECTOR,		0x0800)	\
-	X(GUEST_CS_SELECTOR,		0x0802)	\
-	X(GUEST_SS_SELECTOR,		0x0804)	\
-	X(GUEST_DS_SELECTOR,		0x0806)	\
-	X(GUEST_FS_SELECTOR,		0x0808)	\
-	X(GUEST_GS_SELECTOR,		0x080a)	\
-	X(GUEST_LDTR_SELECTOR,		0x080c)	\
-	X(GUEST_TR_SELECTOR,		0x080e)	\
-	X(LINK_POINTER,			0x2800)	\
-	X(GUEST_DEBUGCTL,		0x2802)	\
-	X(GUEST_PAT,			0x2804)	\
-	X(GUEST_EFER,			0x2806)	\
-	X(GUEST_PDPTE0,			0x280a)	\
-	X(GUEST_PDPTE1,			0x280c)	\
-	X(GUEST_PDPTE2,			0x280e)	\
-	X(GUEST_PDPTE3,			0x2810)	\
-	X(GUEST_ES_LIMIT,		0x4800)	\
-	X(GUEST_CS_LIMIT,		0x4802)	\
-	X(GUEST_SS_LIMIT,		0x4804)	\
-	X(GUEST_DS_LIMIT,		0x4806)	\
-	X(GUEST_FS_LIMIT,		0x4808)	\
-	X(GUEST_GS_LIMIT,		0x480a)	\
-	X(GUEST_LDTR_LIMIT,		0x480c)	\
-	X(GUEST_TR_LIMIT,		0x480e)	\
-	X(GUEST_GDTR_LIMIT,		0x4810)	\
-	X(GUEST_IDTR_LIMIT,		0x4812)	\
-	X(GUEST_ES_AR,			0x4814)	\
-	X(GUEST_CS_AR,			0x4816)	\
-	X(GUEST_SS_AR,			0x4818)	\
-	X(GUEST_DS_AR,			0x481a)	\
-	X(GUEST_FS_AR,			0x481c)	\
-	X(GUEST_GS_AR,			0x481e)	\
-	X(GUEST_LDTR_AR,		0x4820)	\
-	X(GUEST_TR_AR,			0x4822)	\
-	X(GUEST_INTERRUPTIBILITY,	0x4824)	\
-	X(GUEST_ACTIVITY_STATE,		0x4826)	\
-	X(GUEST_SYSENTER_CS,		0x482a)	\
-	X(GUEST_CR0,			0x6800)	\
-	X(GUEST_CR3,			0x6802)	\
-	X(GUEST_CR4,			0x6804)	\
-	X(GUEST_ES_BASE,		0x6806)	\
-	X(GUEST_CS_BASE,		0x6808)	\
-	X(GUEST_SS_BASE,		0x680a)	\
-	X(GUEST_DS_BASE,		0x680c)	\
-	X(GUEST_FS_BASE,		0x680e)	\
-	X(GUEST_GS_BASE,		0x6810)	\
-	X(GUEST_LDTR_BASE,		0x6812)	\
-	X(GUEST_TR_BASE,		0x6814)	\
-	X(GUEST_GDTR_BASE,		0x6816)	\
-	X(GUEST_IDTR_BASE,		0x6818)	\
-	X(GUEST_DR7,			0x681a)	\
-	X(GUEST_RSP,			0x681c)	\
-	X(GUEST_RIP,			0x681e)	\
-	X(GUEST_RFLAGS,			0x6820)	\
-	X(GUEST_PENDING_DEBUG,		0x6822)	\
-	X(GUEST_SYSENTER_ESP,		0x6824)	\
-	X(GUEST_SYSENTER_EIP,		0x6826)
-
-#define VMCS_HOST_FIELDS(X)			\
-	X(HOST_ES_SELECTOR,		0x0c00)	\
-	X(HOST_CS_SELECTOR,		0x0c02)	\
-	X(HOST_SS_SELECTOR,		0x0c04)	\
-	X(HOST_DS_SELECTOR,		0x0c06)	\
-	X(HOST_FS_SELECTOR,		0x0c08)	\
-	X(HOST_GS_SELECTOR,		0x0c0a)	\
-	X(HOST_TR_SELECTOR,		0x0c0c)	\
-	X(HOST_PAT,			0x2c00)	\
-	X(HOST_EFER,			0x2c02)	\
-	X(HOST_SYSENTER_CS,		0x4c00)	\
-	X(HOST_CR0,			0x6c00)	\
-	X(HOST_CR3,			0x6c02)	\
-	X(HOST_CR4,			0x6c04)	\
-	X(HOST_FS_BASE,			0x6c06)	\
-	X(HOST_GS_BASE,			0x6c08)	\
-	X(HOST_TR_BASE,			0x6c0a)	\
-	X(HOST_GDTR_BASE,		0x6c0c)	\
-	X(HOST_IDTR_BASE,		0x6c0e)	\
-	X(HOST_SYSENTER_ESP,		0x6c10)	\
-	X(HOST_SYSENTER_EIP,		0x6c12)	\
-	X(HOST_RIP,			0x6c16)
-
-#define VMCS_FIELDS(X)	VMCS_CONTROL_FIELDS(X) VMCS_EXIT_FIELDS(X)	\
-			VMCS_GUEST_FIELDS(X) VMCS_HOST_FIELDS(X)
-
+/* One constant a field: VMCS_GUEST_RIP, ... */
 enum vmcs_field {
-#define X(name, enc)	VMCS_##name = enc,
-	VMCS_FIELDS(X)
-#undef X
+#define VMCS_FIELD(name, enc)	VMCS_##name = (enc),
+#include "vmcs_fields.h"
 };
 
 /* Pin-based controls (SDM 3C 24.6.1) */
@@ -343,27 +212,59 @@ static __always_inline void __vmcs_write(unsigned long field, unsigned long val)
 #define VMCS_WIDTH_32		2
 #define VMCS_WIDTH_NATURAL	3
 
-#define vmcs_check_width(field, width)						\
-	BUILD_BUG_ON_MSG(!__builtin_constant_p(field) ||			\
-			 VMCS_WIDTH(field) != (width), "VMCS field has another width")
-
-#define VMCS_ACCESSORS(suffix, type, width)					\
-static __always_inline type vmcs_read##suffix(unsigned long field)		\
-{										\
-	vmcs_check_width(field, width);						\
-	return __vmcs_read(field);						\
-}										\
-static __always_inline void vmcs_write##suffix(unsigned long field, type val)	\
-{										\
-	vmcs_check_width(field, width);						\
-	__vmcs_write(field, val);						\
+static __always_inline void vmcs_check_width(unsigned long field, unsigned int width)
+{
+	BUILD_BUG_ON_MSG(!__builtin_constant_p(field) || VMCS_WIDTH(field) != width,
+			 "VMCS field has another width");
 }
 
-VMCS_ACCESSORS(16, u16, VMCS_WIDTH_16)
-VMCS_ACCESSORS(32, u32, VMCS_WIDTH_32)
-VMCS_ACCESSORS(64, u64, VMCS_WIDTH_64)
-VMCS_ACCESSORS(n, unsigned long, VMCS_WIDTH_NATURAL)
-#undef VMCS_ACCESSORS
+static __always_inline u16 vmcs_read16(unsigned long field)
+{
+	vmcs_check_width(field, VMCS_WIDTH_16);
+	return __vmcs_read(field);
+}
+
+static __always_inline void vmcs_write16(unsigned long field, u16 val)
+{
+	vmcs_check_width(field, VMCS_WIDTH_16);
+	__vmcs_write(field, val);
+}
+
+static __always_inline u32 vmcs_read32(unsigned long field)
+{
+	vmcs_check_width(field, VMCS_WIDTH_32);
+	return __vmcs_read(field);
+}
+
+static __always_inline void vmcs_write32(unsigned long field, u32 val)
+{
+	vmcs_check_width(field, VMCS_WIDTH_32);
+	__vmcs_write(field, val);
+}
+
+static __always_inline u64 vmcs_read64(unsigned long field)
+{
+	vmcs_check_width(field, VMCS_WIDTH_64);
+	return __vmcs_read(field);
+}
+
+static __always_inline void vmcs_write64(unsigned long field, u64 val)
+{
+	vmcs_check_width(field, VMCS_WIDTH_64);
+	__vmcs_write(field, val);
+}
+
+static __always_inline unsigned long vmcs_readn(unsigned long field)
+{
+	vmcs_check_width(field, VMCS_WIDTH_NATURAL);
+	return __vmcs_read(field);
+}
+
+static __always_inline void vmcs_writen(unsigned long field, unsigned long val)
+{
+	vmcs_check_width(field, VMCS_WIDTH_NATURAL);
+	__vmcs_write(field, val);
+}
 
 #endif /* __ASSEMBLY__ */
 #endif

@@ -15,7 +15,8 @@
  * struct vmx_caps - what hv uses of this processor, fixed at module load
  * @revision: VMCS revision identifier
  * @pin, @proc, @proc2, @exit, @entry: control values for a new VMCS
- * @cr0_fixed0, @cr0_fixed1, @cr4_fixed0, @cr4_fixed1: bits that must be 1, may be 1, in VMX operation
+ * @cr0_fixed0, @cr4_fixed0: bits that must be 1 in VMX operation
+ * @cr0_fixed1, @cr4_fixed1: bits that may be 1
  * @ept_ad: accessed and dirty bits in EPT entries
  * @ept_exec_only: execute-only EPT entries
  * @invept_single: INVEPT of one EPT pointer, else of all
@@ -187,6 +188,7 @@ void vmx_get_dtable(struct hv_vcpu *vcpu, enum hv_dtable_reg reg, struct hv_dtab
 void vmx_set_dtable(struct hv_vcpu *vcpu, enum hv_dtable_reg reg,
 		    const struct hv_dtable *dt);
 void vmx_set_cr(struct hv_vcpu *vcpu, int cr, u64 val);
+void vmx_set_cr4(struct hv_vcpu *vcpu, u64 val);
 void vmx_set_efer(struct hv_vcpu *vcpu, u64 val);
 
 /* msr.c */
