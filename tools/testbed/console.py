@@ -110,8 +110,8 @@ class Console:
         self.progress.enter(what)
 
     def expire(self):
-        """The time is up; after a panic that is what was waited for."""
-        if not self.dying():
+        """The time is up; after a kernel bug that was to be expected."""
+        if not self.trouble or self.status is None and not self.dying():
             self.timed_out = "no end after %d s: %s" % (
                 self.limit, self.progress.what)
 
@@ -172,7 +172,9 @@ class Console:
             self.enter("the command is running", self.limits[1])
         elif word == "exit":
             self.status = int(rest)
-            self.enter("unloading the module and powering off", 120)
+            # a kernel with a bug may be unable to
+            self.enter("unloading the module and powering off",
+                       20 if self.trouble else 120)
         elif word == "refused":
             self.refused = rest
         elif word == "warning":
