@@ -11,6 +11,9 @@
 struct hv_vm;
 struct hv_vcpu;
 
+/* Entries of the routing table, and GSIs: the value of HV_CAP_IRQ_ROUTING */
+#define HV_MAX_IRQ_ROUTES	4096
+
 /* Delivery modes as encoded in ICR, LVT, RTE and MSI data (SDM 3A 11.6.1) */
 enum hv_delivery_mode {
 	HV_DM_FIXED = 0,

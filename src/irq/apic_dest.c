@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Which LAPICs an interrupt message reaches (SDM 3A 11.6.2, 11.12.10).
+ */
+#include <hv/vm.h>
+#include "lapic.h"
+
+enum apic_shorthand {
+	APIC_SH_NONE,
+	APIC_SH_SELF,
+	APIC_SH_ALL,
+	APIC_SH_OTHERS,
+};
+
+/* One look at what other threads may be changing */
+static struct apic_addr apic_addr_of(const struct hv_lapic *apic)
+{
+	return (struct apic_addr) {
+		.mode = READ_ONCE(apic->addr.mode),
+		.id = apic->addr.id,
+		.ldr = READ_ONCE(apic->addr.ldr),
+		.dfr = READ_ONCE(apic->addr.dfr),
+	};
+}
+
+static bool reached(struct hv_vcpu *vcpu, struct hv_vcpu *src, const struct hv_apic_msg *msg)
+{
+	struct apic_addr addr = apic_addr_of(vcpu->x86.lapic);
+
+	if (addr.mode == APIC_DISABLED)
+		return false;
+	switch (msg->shorthand) {
+	case APIC_SH_SELF:
+		return vcpu == src;
+	case APIC_SH_ALL:
+		return true;
+	case APIC_SH_OTHERS:
+		return vcpu != src;
+	default:
+		return apic_match(&addr, msg->dest, msg->logical,
+				  src && apic_x2apic(src->x86.lapic));
+	}
+}
+
+/*
+ * One of the destinations: that with the lowest priority class, and of those the one that
+ * was chosen least often (SDM 3A 11.6.2.4 leaves the choice to the chipset).
+ */
+static bool better(const struct hv_lapic *a, const struct hv_lapic *b)
+{
+	u32 pa = READ_ONCE(a->tpr) >> 4, pb = READ_ONCE(b->tpr) >> 4;
+
+	if (pa != pb)
+		return pa < pb;
+	return (s32)(READ_ONCE(a->arbitrations) - READ_ONCE(b->arbitrations)) < 0;
+}
+
+static int deliver_to_one(struct hv_vm *vm, struct hv_vcpu *src, const struct hv_apic_msg *msg)
+{
+	struct hv_lapic *best = NULL;
+	struct hv_vcpu *vcpu;
+	unsigned int i;
+
+	hv_for_each_vcpu(i, vcpu, vm) {
+		struct hv_lapic *apic = vcpu->x86.lapic;
+
+		if (!reached(vcpu, src, msg) || !apic_sw_enabled(apic))
+			continue;
+		if (!best || better(apic, best))
+			best = apic;
+	}
+	if (!best)
+		return -1;
+	/* A lost increment does no harm. */
+	WRITE_ONCE(best->arbitrations, READ_ONCE(best->arbitrations) + 1);
+	return hv_lapic_receive(best, msg);
+}
+
+/**
+ * hv_apic_deliver() - deliver an interrupt message
+ * @vm: VM with in-kernel LAPICs
+ * @src: sender, or NULL for IOAPIC and MSI
+ * @msg: message
+ *
+ * Destinations of a sender in x2APIC mode have 32 bits, all others 8.
+ *
+ * Context: any, interrupts on or off; takes no lock.
+ * Return: number of LAPICs that took it; 0 if all that could had it pending already
+ * (coalesced); -1 if none is there or wants it.
+ */
+int hv_apic_deliver(struct hv_vm *vm, struct hv_vcpu *src, const struct hv_apic_msg *msg)
+{
+	struct hv_vcpu *vcpu;
+	int total = -1, one;
+	unsigned int i;
+
+	if (!vm->irqchip_in_kernel)
+		return -1;
+	if (msg->mode == HV_DM_LOWEST || msg->redirect)
+		return deliver_to_one(vm, src, msg);
+
+	hv_for_each_vcpu(i, vcpu, vm) {
+		if (!reached(vcpu, src, msg))
+			continue;
+		one = hv_lapic_receive(vcpu->x86.lapic, msg);
+		if (one >= 0)
+			total = one + (total < 0 ? 0 : total);
+	}
+	return total;
+}
+
+/**
+ * hv_msi_deliver() - deliver a message-signaled interrupt
+ * @vm: VM with in-kernel LAPICs
+ * @addr: message address: bits 19:12 destination, 3 redirection hint, 2 logical
+ * @data: message data
+ *
+ * SDM 3A 11.11. The upper half of the address is not used: no remapping, no 15-bit
+ * destinations.
+ *
+ * Context: any.
+ * Return: as hv_apic_deliver().
+ */
+int hv_msi_deliver(struct hv_vm *vm, u64 addr, u32 data)
+{
+	struct hv_apic_msg msg = {
+		.dest = addr >> 12 & 0xff,
+		.vector = data,
+		.mode = data >> 8 & 7,
+		.logical = addr & BIT(2),
+		.redirect = addr & BIT(3),
+		.level = data & BIT(15),
+		.assert = true,
+	};
+
+	return hv_apic_deliver(vm, NULL, &msg);
+}

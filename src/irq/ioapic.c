@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The I/O APIC (82093AA data sheet; Intel I/O Controller Hub manuals for the later edge
+ * cases): 24 pins, version 0x11, so EOIs come only as broadcasts of LAPICs.
+ */
+#include <linux/errno.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <linux/string.h>
+#include <hv/vm.h>
+#include "lapic.h"
+
+#define IOAPIC_BASE		0xfec00000ULL
+#define IOAPIC_SIZE		0x100
+#define IOAPIC_PINS		HV_IOAPIC_NUM_PINS
+
+/* Memory-mapped registers (82093AA 3.1) */
+#define IOAPIC_MM_SELECT	0x00
+#define IOAPIC_MM_WINDOW	0x10
+
+/* Registers behind the window (82093AA 3.2) */
+#define IOAPIC_R_ID		0x00
+#define IOAPIC_R_VERSION	0x01
+#define IOAPIC_R_ARBITRATION	0x02
+#define IOAPIC_R_RTE		0x10
+
+#define IOAPIC_VERSION_VALUE	(0x11 | (IOAPIC_PINS - 1) << 16)
+
+/* Redirection table entry (82093AA 3.2.4) */
+#define RTE_LOGICAL		BIT_ULL(11)
+#define RTE_STATUS		BIT_ULL(12)
+#define RTE_REMOTE_IRR		BIT_ULL(14)
+#define RTE_LEVEL		BIT_ULL(15)
+#define RTE_MASK		BIT_ULL(16)
+#define RTE_READ_ONLY		(RTE_STATUS | RTE_REMOTE_IRR)
+#define RTE_VALID		0xff0000000001ffffULL
+
+/**
+ * struct hv_ioapic - I/O APIC
+ * @lock: everything below. Taken with interrupts off, from any context; nothing but LAPICs
+ *	is called with it held
+ * @base: guest-physical address of the registers
+ * @select: register selected
+ * @id: 4 bits
+ * @lines: lines that are asserted
+ * @sent: edge-triggered pins whose edge has been delivered since the line rose
+ * @rte: redirection table
+ */
+struct hv_ioapic {
+	raw_spinlock_t lock;
+	u64 base;
+	u32 select;
+	u32 id;
+	u32 lines;
+	u32 sent;
+	u64 rte[IOAPIC_PINS];
+};
+
+/* Lock held. Send what the pin's entry says; result as hv_apic_deliver(). */
+static int ioapic_service(struct hv_vm *vm, struct hv_ioapic *io, unsigned int pin)
+{
+	u64 rte = io->rte[pin];
+	struct hv_apic_msg msg = {
+		.dest = rte >> 56,
+		.vector = rte,
+		.mode = rte >> 8 & 7,
+		.logical = rte & RTE_LOGICAL,
+		.level = rte & RTE_LEVEL,
+		.assert = true,
+	};
+	int ret;
+
+	if (rte & RTE_MASK)
+		return -1;
+	/* Merged with the one that awaits its EOI */
+	if ((rte & RTE_LEVEL) && (rte & RTE_REMOTE_IRR))
+		return 0;
+	ret = hv_apic_deliver(vm, NULL, &msg);
+	if (ret < 0)
+		return ret;
+	if (!(rte & RTE_LEVEL))
+		io->sent |= BIT(pin);
+	else if (msg.mode == HV_DM_FIXED || msg.mode == HV_DM_LOWEST)
+		/* Also if merged in the LAPIC with another pin's: one EOI is for both. */
+		io->rte[pin] |= RTE_REMOTE_IRR;
+	return ret;
+}
+
+/* Lock held. A level-triggered line that is still asserted interrupts again. */
+static void ioapic_service_level(struct hv_vm *vm, struct hv_ioapic *io, unsigned int pin)
+{
+	if ((io->rte[pin] & RTE_LEVEL) && (io->lines & BIT(pin)))
+		ioapic_service(vm, io, pin);
+}
+
+/**
+ * hv_ioapic_set_pin() - set the level of an input
+ * @vm: VM
+ * @pin: 0..23
+ * @level: asserted; polarity is the VMM's affair
+ *
+ * Context: any, interrupts on or off.
+ * Return: as hv_apic_deliver(); 1 for a line that is released; -1 if masked.
+ */
+int hv_ioapic_set_pin(struct hv_vm *vm, unsigned int pin, bool level)
+{
+	struct hv_ioapic *io = vm->ioapic;
+	unsigned long flags;
+	bool was;
+	int ret = 1;
+
+	if (!io || pin >= IOAPIC_PINS)
+		return -1;
+	raw_spin_lock_irqsave(&io->lock, flags);
+	was = io->lines & BIT(pin);
+	if (!level) {
+		io->lines &= ~BIT(pin);
+		io->sent &= ~BIT(pin);
+	} else {
+		io->lines |= BIT(pin);
+		if (was && !(io->rte[pin] & RTE_LEVEL))
+			ret = 0;
+		else
+			ret = ioapic_service(vm, io, pin);
+	}
+	raw_spin_unlock_irqrestore(&io->lock, flags);
+	return ret;
+}
+
+/**
+ * hv_ioapic_eoi() - a LAPIC broadcasts the EOI of a level-triggered interrupt
+ * @vm: VM
+ * @vector: its vector
+ *
+ * Context: any, interrupts on or off.
+ */
+void hv_ioapic_eoi(struct hv_vm *vm, u8 vector)
+{
+	struct hv_ioapic *io = vm->ioapic;
+	unsigned long flags;
+	unsigned int pin;
+
+	if (!io)
+		return;
+	raw_spin_lock_irqsave(&io->lock, flags);
+	for (pin = 0; pin < IOAPIC_PINS; pin++) {
+		if ((u8)io->rte[pin] != vector || !(io->rte[pin] & RTE_REMOTE_IRR))
+			continue;
+		io->rte[pin] &= ~RTE_REMOTE_IRR;
+		ioapic_service_level(vm, io, pin);
+	}
+	raw_spin_unlock_irqrestore(&io->lock, flags);
+}
+
+static u32 ioapic_read_reg(struct hv_ioapic *io)
+{
+	unsigned int rte = io->select - IOAPIC_R_RTE;
+
+	switch (io->select) {
+	case IOAPIC_R_ID:
+	case IOAPIC_R_ARBITRATION:
+		return io->id << 24;
+	case IOAPIC_R_VERSION:
+		return IOAPIC_VERSION_VALUE;
+	default:
+		if (rte >= 2 * IOAPIC_PINS)
+			return 0;
+		return io->rte[rte / 2] >> (rte % 2 * 32);
+	}
+}
+
+static void ioapic_write_rte(struct hv_vm *vm, struct hv_ioapic *io, unsigned int pin,
+			     unsigned int half, u32 val)
+{
+	u64 old = io->rte[pin], rte;
+
+	if (half)
+		rte = (u32)old | (u64)val << 32;
+	else
+		rte = (old & ~0xffffffffULL) | val;
+	rte = (rte & RTE_VALID & ~RTE_READ_ONLY) | (old & RTE_READ_ONLY);
+	/* Guests end a lost level interrupt by making the pin edge-triggered for a moment. */
+	if (!(rte & RTE_LEVEL))
+		rte &= ~RTE_REMOTE_IRR;
+	io->rte[pin] = rte;
+	ioapic_service_level(vm, io, pin);
+}
+
+static void ioapic_write_reg(struct hv_vm *vm, struct hv_ioapic *io, u32 val)
+{
+	unsigned int rte = io->select - IOAPIC_R_RTE;
+
+	if (io->select == IOAPIC_R_ID)
+		io->id = val >> 24 & 0xf;
+	else if (io->select >= IOAPIC_R_RTE && rte < 2 * IOAPIC_PINS)
+		ioapic_write_rte(vm, io, rte / 2, rte % 2, val);
+}
+
+/**
+ * hv_ioapic_mmio() - an access to the registers
+ * @vm: VM
+ * @gpa: guest-physical address
+ * @len: bytes; registers are 32 bits wide, more is ignored
+ * @data: read from or filled in
+ * @write: direction
+ *
+ * Context: any.
+ * Return: false if the address is elsewhere.
+ */
+bool hv_ioapic_mmio(struct hv_vm *vm, u64 gpa, unsigned int len, void *data, bool write)
+{
+	struct hv_ioapic *io = vm->ioapic;
+	unsigned long flags;
+	u64 off;
+	u32 val = 0;
+
+	if (!io)
+		return false;
+	raw_spin_lock_irqsave(&io->lock, flags);
+	off = gpa - io->base;
+	if (off >= IOAPIC_SIZE) {
+		raw_spin_unlock_irqrestore(&io->lock, flags);
+		return false;
+	}
+	if (write) {
+		memcpy(&val, data, min_t(unsigned int, len, sizeof(val)));
+		if (off == IOAPIC_MM_SELECT)
+			io->select = val & 0xff;
+		else if (off == IOAPIC_MM_WINDOW)
+			ioapic_write_reg(vm, io, val);
+	} else {
+		if (off == IOAPIC_MM_SELECT)
+			val = io->select;
+		else if (off == IOAPIC_MM_WINDOW)
+			val = ioapic_read_reg(io);
+		memset(data, 0, len);
+		memcpy(data, &val, min_t(unsigned int, len, sizeof(val)));
+	}
+	raw_spin_unlock_irqrestore(&io->lock, flags);
+	return true;
+}
+
+/**
+ * hv_ioapic_get_state() - HV_GET_IRQCHIP
+ * @vm: VM
+ * @s: filled in
+ *
+ * Return: 0, -ENXIO without an IOAPIC.
+ */
+int hv_ioapic_get_state(struct hv_vm *vm, struct hv_ioapic_state *s)
+{
+	struct hv_ioapic *io = vm->ioapic;
+	unsigned long flags;
+	unsigned int pin;
+
+	if (!io)
+		return -ENXIO;
+	memset(s, 0, sizeof(*s));
+	raw_spin_lock_irqsave(&io->lock, flags);
+	s->base_address = io->base;
+	s->ioregsel = io->select;
+	s->id = io->id;
+	/* An edge that was delivered must not be delivered again where this is restored. */
+	s->irr = io->lines & ~io->sent;
+	for (pin = 0; pin < IOAPIC_PINS; pin++)
+		s->redirtbl[pin].bits = io->rte[pin];
+	raw_spin_unlock_irqrestore(&io->lock, flags);
+	return 0;
+}
+
+/**
+ * hv_ioapic_set_state() - HV_SET_IRQCHIP
+ * @vm: VM
+ * @s: state; reserved bits are ignored. Asserted lines are delivered
+ *
+ * Return: 0, -ENXIO without an IOAPIC.
+ */
+int hv_ioapic_set_state(struct hv_vm *vm, const struct hv_ioapic_state *s)
+{
+	struct hv_ioapic *io = vm->ioapic;
+	unsigned long flags;
+	unsigned int pin;
+
+	if (!io)
+		return -ENXIO;
+	raw_spin_lock_irqsave(&io->lock, flags);
+	io->base = s->base_address;
+	io->select = s->ioregsel & 0xff;
+	io->id = s->id & 0xf;
+	io->lines = s->irr & (BIT(IOAPIC_PINS) - 1);
+	io->sent = 0;
+	for (pin = 0; pin < IOAPIC_PINS; pin++) {
+		io->rte[pin] = s->redirtbl[pin].bits & RTE_VALID & ~RTE_STATUS;
+		if (!(io->rte[pin] & RTE_LEVEL))
+			io->rte[pin] &= ~RTE_REMOTE_IRR;
+	}
+	for (pin = 0; pin < IOAPIC_PINS; pin++)
+		if (io->lines & BIT(pin))
+			ioapic_service(vm, io, pin);
+	raw_spin_unlock_irqrestore(&io->lock, flags);
+	return 0;
+}
+
+/**
+ * hv_ioapic_create() - give the VM its IOAPIC
+ * @vm: VM, lock held, without vCPUs
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int hv_ioapic_create(struct hv_vm *vm)
+{
+	struct hv_ioapic *io = kzalloc(sizeof(*io), GFP_KERNEL_ACCOUNT);
+	unsigned int pin;
+
+	if (!io)
+		return -ENOMEM;
+	raw_spin_lock_init(&io->lock);
+	io->base = IOAPIC_BASE;
+	for (pin = 0; pin < IOAPIC_PINS; pin++)
+		io->rte[pin] = RTE_MASK;
+	/* Whoever finds it finds it complete. */
+	smp_store_release(&vm->ioapic, io);
+	return 0;
+}
+
+/**
+ * hv_ioapic_destroy() - free it
+ * @vm: VM that nobody can reach any more
+ */
+void hv_ioapic_destroy(struct hv_vm *vm)
+{
+	kfree(vm->ioapic);
+	vm->ioapic = NULL;
+}

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The calls about interrupts.
+ */
+#include <linux/errno.h>
+#include <linux/kernel.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/uaccess.h>
+#include <hv/ioctl.h>
+#include <hv/vm.h>
+#include "lapic.h"
+
+static long create_irqchip(struct hv_vm *vm, void *data, unsigned long arg)
+{
+	int rc;
+
+	if (vm->irqchip_in_kernel)
+		return -EEXIST;
+	if (vm->nr_vcpus)
+		return -EINVAL;
+	rc = hv_ioapic_create(vm);
+	if (rc)
+		return rc;
+	rc = hv_routing_set_default(vm);
+	if (rc) {
+		hv_ioapic_destroy(vm);
+		return rc;
+	}
+	/* Last: calls without vm->lock look at it first. */
+	smp_store_release(&vm->irqchip_in_kernel, true);
+	return 0;
+}
+
+static bool irqchip_there(struct hv_vm *vm)
+{
+	return smp_load_acquire(&vm->irqchip_in_kernel); /* pairs with create_irqchip() */
+}
+
+static long get_irqchip(struct hv_vm *vm, void *data, unsigned long arg)
+{
+	struct hv_irqchip *chip = data;
+
+	if (!irqchip_there(vm))
+		return -ENXIO;
+	if (chip->chip_id != HV_IRQCHIP_IOAPIC)
+		return -EINVAL;
+	chip->pad = 0;
+	memset(&chip->chip, 0, sizeof(chip->chip));
+	return hv_ioapic_get_state(vm, &chip->chip.ioapic);
+}
+
+static long set_irqchip(struct hv_vm *vm, void *data, unsigned long arg)
+{
+	const struct hv_irqchip *chip = data;
+
+	if (!irqchip_there(vm))
+		return -ENXIO;
+	if (chip->chip_id != HV_IRQCHIP_IOAPIC)
+		return -EINVAL;
+	return hv_ioapic_set_state(vm, &chip->chip.ioapic);
+}
+
+static long set_gsi_routing(struct hv_vm *vm, void *data, unsigned long arg)
+{
+	const struct hv_irq_routing *header = data;
+	struct hv_irq_routing __user *user = (void __user *)arg;
+	struct hv_irq_routing_entry *entries;
+	long rc;
+
+	if (!irqchip_there(vm) || header->nr > HV_MAX_IRQ_ROUTES || header->flags)
+		return -EINVAL;
+	entries = kvmalloc_array(header->nr, sizeof(*entries), GFP_KERNEL_ACCOUNT);
+	if (!entries)
+		return -ENOMEM;
+	if (copy_from_user(entries, user->entries, header->nr * sizeof(*entries)))
+		rc = -EFAULT;
+	else
+		rc = hv_routing_set(vm, entries, header->nr);
+	kvfree(entries);
+	return rc;
+}
+
+static long irq_line(struct hv_vm *vm, void *data, unsigned long arg)
+{
+	const struct hv_irq_level *line = data;
+	int ret;
+
+	if (!irqchip_there(vm))
+		return -ENXIO;
+	ret = hv_irq_line(vm, line->irq, line->level);
+	return ret == -ENXIO ? ret : 0;
+}
+
+static long irq_line_status(struct hv_vm *vm, void *data, unsigned long arg)
+{
+	struct hv_irq_level *line = data;
+
+	if (!irqchip_there(vm))
+		return -ENXIO;
+	line->status = hv_irq_line(vm, line->irq, line->level);
+	return 0;
+}
+
+static long signal_msi(struct hv_vm *vm, void *data, unsigned long arg)
+{
+	const struct hv_msi *msi = data;
+
+	if (!irqchip_there(vm) || msi->flags)
+		return -EINVAL;
+	return max(hv_msi_deliver(vm, msi->address_lo | (u64)msi->address_hi << 32, msi->data), 0);
+}
+
+static const struct hv_ioctl vm_ioctls[] = {
+	{ HV_IRQ_LINE, 0, .vm = irq_line },
+	{ HV_IRQ_LINE_STATUS, 0, .vm = irq_line_status },
+	{ HV_SIGNAL_MSI, 0, .vm = signal_msi },
+	{ HV_SET_GSI_ROUTING, 0, .vm = set_gsi_routing },
+	{ HV_CREATE_IRQCHIP, HV_IOC_LOCK, .vm = create_irqchip },
+	{ HV_GET_IRQCHIP, 0, .vm = get_irqchip },
+	{ HV_SET_IRQCHIP, HV_IOC_COPYIN, .vm = set_irqchip },
+};
+
+const struct hv_ioctl_table hv_irq_vm_ioctls = { vm_ioctls, ARRAY_SIZE(vm_ioctls) };
+
+static long get_lapic(struct hv_vcpu *vcpu, void *data, unsigned long arg)
+{
+	return hv_lapic_get_state(vcpu, data);
+}
+
+static long set_lapic(struct hv_vcpu *vcpu, void *data, unsigned long arg)
+{
+	return hv_lapic_set_state(vcpu, data);
+}
+
+static const struct hv_ioctl vcpu_ioctls[] = {
+	{ HV_GET_LAPIC, HV_IOC_LOCK, .vcpu = get_lapic },
+	{ HV_SET_LAPIC, HV_IOC_LOCK, .vcpu = set_lapic },
+};
+
+const struct hv_ioctl_table hv_irq_vcpu_ioctls = { vcpu_ioctls, ARRAY_SIZE(vcpu_ioctls) };

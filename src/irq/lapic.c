@@ -1,0 +1,865 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The local APIC: registers, acceptance of interrupts, IPIs, INIT and SIPI (SDM 3A
+ * chapter 11).
+ */
+#include <linux/bitops.h>
+#include <linux/build_bug.h>
+#include <linux/errno.h>
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <asm/apicdef.h>
+#include <hv/backend.h>
+#include "lapic.h"
+
+/* Version 0x14, six LVT entries, no suppression of EOI broadcasts (SDM 3A 11.4.8) */
+#define APIC_VERSION_VALUE	(0x14 | (APIC_NR_LVT - 1) << 16)
+
+/* ICR bits that can be written: xAPIC (SDM 3A 11.6.1), x2APIC 11.12.9 */
+#define APIC_ICR_LOW_VALID	0x000ccfffU
+
+/* CPUID.01H:ECX (SDM 2A, CPUID) */
+#define CPUID_1_ECX_X2APIC	21
+#define CPUID_1_ECX_DEADLINE	24
+
+#define APIC_REG_R	BIT(0)	/* readable */
+#define APIC_REG_W	BIT(1)	/* writable */
+#define APIC_REG_NO_X1	BIT(2)	/* not in the xAPIC page */
+#define APIC_REG_NO_X2	BIT(3)	/* no MSR */
+#define APIC_REG_RW	(APIC_REG_R | APIC_REG_W)
+
+/**
+ * struct apic_reg_info - what can be done with a register
+ * @flags: APIC_REG_*
+ * @valid: bits that can be written; others are ignored in the page, #GP as MSR
+ */
+struct apic_reg_info {
+	u8 flags;
+	u32 valid;
+};
+
+/* SDM 3A tables 11-1 and 11-6 */
+static const struct apic_reg_info apic_regs[APIC_NR_REGS] = {
+	[APIC_R_ID] = { APIC_REG_R },
+	[APIC_R_VERSION] = { APIC_REG_R },
+	[APIC_R_TPR] = { APIC_REG_RW, 0xff },
+	[APIC_R_PPR] = { APIC_REG_R },
+	[APIC_R_EOI] = { APIC_REG_W, 0 },
+	[APIC_R_LDR] = { APIC_REG_RW, 0xff000000 },
+	[APIC_R_DFR] = { APIC_REG_RW | APIC_REG_NO_X2, 0xf0000000 },
+	[APIC_R_SVR] = { APIC_REG_RW, 0x3ff },
+	[APIC_R_ISR ... APIC_R_ISR + 7] = { APIC_REG_R },
+	[APIC_R_TMR ... APIC_R_TMR + 7] = { APIC_REG_R },
+	[APIC_R_IRR ... APIC_R_IRR + 7] = { APIC_REG_R },
+	[APIC_R_ESR] = { APIC_REG_RW, 0 },
+	[APIC_R_ICR] = { APIC_REG_RW, APIC_ICR_LOW_VALID },
+	[APIC_R_ICR2] = { APIC_REG_RW | APIC_REG_NO_X2, 0xff000000 },
+	/* Bit 18 only with TSC-deadline mode: apic_valid_bits() */
+	[APIC_R_LVT_TIMER] = { APIC_REG_RW, 0x000700ff },
+	[APIC_R_LVT_THERMAL] = { APIC_REG_RW, 0x000107ff },
+	[APIC_R_LVT_PERF] = { APIC_REG_RW, 0x000107ff },
+	[APIC_R_LVT_LINT0] = { APIC_REG_RW, 0x0001a7ff },
+	[APIC_R_LVT_LINT1] = { APIC_REG_RW, 0x0001a7ff },
+	[APIC_R_LVT_ERROR] = { APIC_REG_RW, 0x000100ff },
+	[APIC_R_TMICT] = { APIC_REG_RW, 0xffffffff },
+	[APIC_R_TMCCT] = { APIC_REG_R },
+	[APIC_R_DCR] = { APIC_REG_RW, 0xb },
+	[APIC_R_SELF_IPI] = { APIC_REG_W | APIC_REG_NO_X1, 0xff },
+};
+
+/* ---- acceptance: any context ---- */
+
+static void apic_error(struct hv_lapic *apic, unsigned int bit);
+
+/* Fixed interrupt into IRR. 1 taken, 0 was pending, -1 refused. */
+static int apic_post(struct hv_lapic *apic, u8 vector, bool level)
+{
+	/* SDM 3A 11.4.7.2: software-disabled, only INIT, NMI, SMI and SIPI get through */
+	if (!apic_hw_enabled(apic) || !apic_sw_enabled(apic))
+		return -1;
+	if (vector < APIC_MIN_VECTOR) {
+		apic_error(apic, APIC_ESR_RECV_VECTOR);
+		return -1;
+	}
+	/* Before IRR: whoever takes the vector finds its trigger mode (SDM 3A 11.8.4) */
+	if (level)
+		set_bit(vector, apic->tmr);
+	else
+		clear_bit(vector, apic->tmr);
+	smp_mb__after_atomic();
+	if (test_and_set_bit(vector, apic->irr))
+		return 0;
+	hv_vcpu_request(apic->vcpu, HV_REQ_EVENT);
+	return 1;
+}
+
+/**
+ * hv_lapic_deliver_lvt() - a local interrupt source fires
+ * @apic: LAPIC
+ * @entry: its LVT entry, APIC_LVT()
+ *
+ * Context: any.
+ */
+void hv_lapic_deliver_lvt(struct hv_lapic *apic, unsigned int entry)
+{
+	u32 lvt = READ_ONCE(apic->lvt[entry]);
+	/* The timer's and the error entry have no delivery mode: their bits are 0, fixed. */
+	unsigned int mode = APIC_LVT_MODE(lvt);
+
+	if ((lvt & APIC_LVT_MASK) || !apic_hw_enabled(apic))
+		return;
+	if (mode == HV_DM_NMI)
+		hv_queue_nmi(apic->vcpu);
+	else if (mode == HV_DM_FIXED)
+		apic_post(apic, lvt & 0xff, false);
+}
+
+/* Record an error; one that was recorded already causes no second interrupt. */
+static void apic_error(struct hv_lapic *apic, unsigned int bit)
+{
+	u32 lvt = READ_ONCE(apic->lvt[APIC_LVT(APIC_R_LVT_ERROR)]);
+
+	if (test_and_set_bit(bit, &apic->errors))
+		return;
+	/* An illegal vector in the error entry itself ends here. */
+	if ((lvt & 0xff) >= APIC_MIN_VECTOR)
+		hv_lapic_deliver_lvt(apic, APIC_LVT(APIC_R_LVT_ERROR));
+}
+
+static int apic_receive_init(struct hv_lapic *apic)
+{
+	/* A SIPI from before is void (SDM 3A 9.4.3) */
+	clear_bit(APIC_EVENT_SIPI, &apic->events);
+	smp_mb__after_atomic(); /* a SIPI that comes later stays */
+	set_bit(APIC_EVENT_INIT, &apic->events);
+	hv_vcpu_request(apic->vcpu, HV_REQ_EVENT);
+	return 1;
+}
+
+static int apic_receive_sipi(struct hv_lapic *apic, u8 vector)
+{
+	WRITE_ONCE(apic->sipi_vector, vector);
+	smp_wmb(); /* pairs with test_and_clear_bit() in hv_lapic_do_init_sipi() */
+	set_bit(APIC_EVENT_SIPI, &apic->events);
+	hv_vcpu_request(apic->vcpu, HV_REQ_EVENT);
+	return 1;
+}
+
+/**
+ * hv_lapic_receive() - a message that names this LAPIC has arrived
+ * @apic: LAPIC
+ * @msg: message
+ *
+ * Context: any.
+ * Return: 1 taken, 0 was pending already, -1 refused: disabled, illegal vector, a mode that
+ * no processor here takes (SMI, ExtINT).
+ */
+int hv_lapic_receive(struct hv_lapic *apic, const struct hv_apic_msg *msg)
+{
+	switch (msg->mode) {
+	case HV_DM_FIXED:
+	case HV_DM_LOWEST:
+		return apic_post(apic, msg->vector, msg->level);
+	case HV_DM_NMI:
+		hv_queue_nmi(apic->vcpu);
+		return 1;
+	case HV_DM_INIT:
+		/* De-assert only sets arbitration ids of old processors (SDM 3A 11.6.1) */
+		return msg->level && !msg->assert ? -1 : apic_receive_init(apic);
+	case HV_DM_SIPI:
+		return apic_receive_sipi(apic, msg->vector);
+	default:
+		return -1;
+	}
+}
+
+/* ---- delivery to the processor: own thread ---- */
+
+/**
+ * hv_lapic_pending() - the interrupt to deliver next
+ * @vcpu: vCPU, by its own thread
+ *
+ * A software-disabled LAPIC still delivers what it has accepted before (SDM 3A 11.4.7.2).
+ *
+ * Context: any, interrupts on or off.
+ * Return: vector, -1 if there is none or its class isn't above the processor priority.
+ */
+int hv_lapic_pending(struct hv_vcpu *vcpu)
+{
+	struct hv_lapic *apic = vcpu->x86.lapic;
+	int vector = apic_highest(apic->irr);
+
+	if (vector < 0 || !apic_hw_enabled(apic))
+		return -1;
+	if ((vector & 0xf0) <= (apic_ppr(apic->tpr, apic_highest(apic->isr)) & 0xf0))
+		return -1;
+	return vector;
+}
+
+/**
+ * hv_lapic_accept() - the processor takes an interrupt
+ * @vcpu: vCPU, by its own thread
+ * @vector: from hv_lapic_pending(); from there on it cannot vanish, so that no spurious
+ *	interrupt arises
+ *
+ * Context: any, interrupts on or off.
+ */
+void hv_lapic_accept(struct hv_vcpu *vcpu, int vector)
+{
+	struct hv_lapic *apic = vcpu->x86.lapic;
+
+	if (!test_and_clear_bit(vector, apic->irr))
+		return;
+	__set_bit(vector, apic->isr);
+}
+
+/**
+ * hv_lapic_accepts_extint() - LINT0 is where the PIC's interrupts get in
+ * @vcpu: vCPU, by its own thread
+ *
+ * A hardware-disabled LAPIC passes its pins through (SDM 3A 11.4.3). A software-disabled
+ * one has its LVT masked, except as it comes out of reset, see hv_lapic_reset().
+ */
+bool hv_lapic_accepts_extint(struct hv_vcpu *vcpu)
+{
+	struct hv_lapic *apic = vcpu->x86.lapic;
+	u32 lvt = apic->lvt[APIC_LVT(APIC_R_LVT_LINT0)];
+
+	if (!apic_hw_enabled(apic))
+		return true;
+	return !(lvt & APIC_LVT_MASK) && APIC_LVT_MODE(lvt) == HV_DM_EXTINT;
+}
+
+static void apic_eoi(struct hv_lapic *apic)
+{
+	int vector = apic_highest(apic->isr);
+
+	if (vector < 0)
+		return;
+	__clear_bit(vector, apic->isr);
+	/* What this one held back may come now. */
+	hv_req_set(apic->vcpu, HV_REQ_EVENT);
+	if (test_bit(vector, apic->tmr))
+		hv_ioapic_eoi(apic->vcpu->vm, vector);
+}
+
+/**
+ * hv_lapic_get_tpr() - CR8
+ * @vcpu: vCPU with the mutex held
+ *
+ * Return: task priority class, 0..15.
+ */
+u64 hv_lapic_get_tpr(struct hv_vcpu *vcpu)
+{
+	return vcpu->x86.lapic->tpr >> 4;
+}
+
+static void apic_set_tpr(struct hv_lapic *apic, u32 tpr)
+{
+	WRITE_ONCE(apic->tpr, tpr);
+	hv_req_set(apic->vcpu, HV_REQ_EVENT);
+}
+
+/**
+ * hv_lapic_set_tpr() - write CR8
+ * @vcpu: vCPU with the mutex held
+ * @cr8: 0..15; the sub-class becomes 0 (SDM 3A 11.8.6)
+ */
+void hv_lapic_set_tpr(struct hv_vcpu *vcpu, u64 cr8)
+{
+	apic_set_tpr(vcpu->x86.lapic, (cr8 & 0xf) << 4);
+}
+
+/* ---- interprocessor interrupts ---- */
+
+static void apic_send(struct hv_lapic *apic, u64 icr)
+{
+	struct hv_apic_msg msg = {
+		.dest = apic_x2apic(apic) ? icr >> 32 : icr >> 56,
+		.vector = icr,
+		.mode = icr >> 8 & 7,
+		.shorthand = icr >> 18 & 3,
+		.logical = icr & BIT(11),
+		.assert = icr & BIT(14),
+	};
+
+	/* IPIs are edge-triggered; only INIT looks at the level (SDM 3A 11.6.1) */
+	if (msg.mode == HV_DM_INIT)
+		msg.level = icr & BIT(15);
+	if ((msg.mode == HV_DM_FIXED || msg.mode == HV_DM_LOWEST) &&
+	    msg.vector < APIC_MIN_VECTOR) {
+		apic_error(apic, APIC_ESR_SEND_VECTOR);
+		return;
+	}
+	if (msg.mode == HV_DM_EXTINT)
+		return;
+	hv_apic_deliver(apic->vcpu->vm, apic->vcpu, &msg);
+}
+
+/* ---- registers: own thread or vcpu->mutex ---- */
+
+static u32 vector_word(const unsigned long *map, unsigned int n)
+{
+	return READ_ONCE(map[n / (BITS_PER_LONG / 32)]) >> (n % (BITS_PER_LONG / 32) * 32);
+}
+
+static u32 apic_read(struct hv_lapic *apic, unsigned int reg)
+{
+	switch (reg) {
+	case APIC_R_ID:
+		return apic_x2apic(apic) ? apic->addr.id : apic->addr.id << 24;
+	case APIC_R_VERSION:
+		return APIC_VERSION_VALUE;
+	case APIC_R_TPR:
+		return apic->tpr;
+	case APIC_R_PPR:
+		return apic_ppr(apic->tpr, apic_highest(apic->isr));
+	case APIC_R_LDR:
+		return apic->addr.ldr;
+	case APIC_R_DFR:
+		return apic->addr.dfr;
+	case APIC_R_SVR:
+		return apic->svr;
+	case APIC_R_ISR ... APIC_R_ISR + 7:
+		return vector_word(apic->isr, reg - APIC_R_ISR);
+	case APIC_R_TMR ... APIC_R_TMR + 7:
+		return vector_word(apic->tmr, reg - APIC_R_TMR);
+	case APIC_R_IRR ... APIC_R_IRR + 7:
+		return vector_word(apic->irr, reg - APIC_R_IRR);
+	case APIC_R_ESR:
+		return apic->esr;
+	case APIC_R_ICR:
+		return apic->icr;
+	case APIC_R_ICR2:
+		return apic->icr >> 32;
+	case APIC_R_LVT_TIMER ... APIC_R_LVT_ERROR:
+		return apic->lvt[APIC_LVT(reg)];
+	case APIC_R_TMICT:
+		return apic->timer.initial;
+	case APIC_R_TMCCT:
+		return hv_lapic_timer_count(apic);
+	case APIC_R_DCR:
+		return apic->timer.dcr;
+	default:
+		return 0;
+	}
+}
+
+/* An LVT entry is masked as long as the LAPIC is software-disabled (SDM 3A 11.4.7.2). */
+static void apic_write_lvt(struct hv_lapic *apic, unsigned int reg, u32 val)
+{
+	if (!apic_sw_enabled(apic))
+		val |= APIC_LVT_MASK;
+	if (reg == APIC_R_LVT_TIMER)
+		hv_lapic_timer_set_mode(apic, val);
+	else
+		WRITE_ONCE(apic->lvt[APIC_LVT(reg)], val);
+}
+
+static void apic_write_svr(struct hv_lapic *apic, u32 val)
+{
+	int reg;
+
+	WRITE_ONCE(apic->svr, val);
+	if (val & APIC_SVR_ENABLE)
+		return;
+	for (reg = APIC_R_LVT_TIMER; reg <= APIC_R_LVT_ERROR; reg++)
+		apic_write_lvt(apic, reg, apic->lvt[APIC_LVT(reg)]);
+}
+
+/* Reserved bits of @val are 0. The ICR as MSR has 64 bits and is not written here. */
+static void apic_write(struct hv_lapic *apic, unsigned int reg, u32 val)
+{
+	switch (reg) {
+	case APIC_R_TPR:
+		apic_set_tpr(apic, val);
+		break;
+	case APIC_R_EOI:
+		apic_eoi(apic);
+		break;
+	case APIC_R_LDR:
+		WRITE_ONCE(apic->addr.ldr, val);
+		break;
+	case APIC_R_DFR:
+		WRITE_ONCE(apic->addr.dfr, val | 0x0fffffff);
+		break;
+	case APIC_R_SVR:
+		apic_write_svr(apic, val);
+		break;
+	case APIC_R_ESR:
+		/* A write shows what was recorded since the last one (SDM 3A 11.5.3) */
+		apic->esr = xchg(&apic->errors, 0);
+		break;
+	case APIC_R_ICR:
+		apic->icr = (apic->icr & ~0xffffffffULL) | val;
+		apic_send(apic, apic->icr);
+		break;
+	case APIC_R_ICR2:
+		apic->icr = (u32)apic->icr | (u64)val << 32;
+		break;
+	case APIC_R_LVT_TIMER ... APIC_R_LVT_ERROR:
+		apic_write_lvt(apic, reg, val);
+		break;
+	case APIC_R_TMICT:
+		hv_lapic_timer_set_count(apic, val, val);
+		break;
+	case APIC_R_DCR:
+		hv_lapic_timer_set_dcr(apic, val);
+		break;
+	case APIC_R_SELF_IPI:
+		/* Self, fixed, edge (SDM 3A 11.12.11) */
+		apic_send(apic, 1 << 18 | val);
+		break;
+	}
+}
+
+static u32 apic_valid_bits(struct hv_lapic *apic, unsigned int reg)
+{
+	u32 valid = apic_regs[reg].valid;
+
+	if (reg == APIC_R_LVT_TIMER &&
+	    !hv_cpuid_has(apic->vcpu, 1, 0, 2, CPUID_1_ECX_DEADLINE))
+		valid &= ~BIT(18);
+	return valid;
+}
+
+/**
+ * hv_lapic_msr_read() - RDMSR 0x800..0x8ff
+ * @vcpu: vCPU with the mutex held
+ * @msr: MSR
+ * @val: filled in
+ *
+ * Return: 0, or 1: #GP: not in x2APIC mode, no such register, write-only.
+ */
+int hv_lapic_msr_read(struct hv_vcpu *vcpu, u32 msr, u64 *val)
+{
+	struct hv_lapic *apic = vcpu->x86.lapic;
+	unsigned int reg = msr - APIC_BASE_MSR;
+
+	if (!apic || !apic_x2apic(apic) || reg >= APIC_NR_REGS)
+		return 1;
+	if (!(apic_regs[reg].flags & APIC_REG_R) || (apic_regs[reg].flags & APIC_REG_NO_X2))
+		return 1;
+	*val = reg == APIC_R_ICR ? apic->icr : apic_read(apic, reg);
+	return 0;
+}
+
+/**
+ * hv_lapic_msr_write() - WRMSR 0x800..0x8ff
+ * @vcpu: vCPU with the mutex held
+ * @msr: MSR
+ * @val: value
+ *
+ * Return: 0, or 1: #GP: not in x2APIC mode, no such register, read-only, reserved bits
+ * (SDM 3A 11.12.1.3).
+ */
+int hv_lapic_msr_write(struct hv_vcpu *vcpu, u32 msr, u64 val)
+{
+	struct hv_lapic *apic = vcpu->x86.lapic;
+	unsigned int reg = msr - APIC_BASE_MSR;
+
+	if (!apic || !apic_x2apic(apic) || reg >= APIC_NR_REGS)
+		return 1;
+	if (!(apic_regs[reg].flags & APIC_REG_W) || (apic_regs[reg].flags & APIC_REG_NO_X2))
+		return 1;
+	/* Derived from the id (SDM 3A 11.12.10.2) */
+	if (reg == APIC_R_LDR)
+		return 1;
+	if (reg == APIC_R_ICR) {
+		/* Delivery status is gone; processors ignore the bit */
+		val &= ~(u64)APIC_ICR_BUSY;
+		if ((u32)val & ~APIC_ICR_LOW_VALID)
+			return 1;
+		apic->icr = val;
+		apic_send(apic, val);
+		return 0;
+	}
+	if (val & ~(u64)apic_valid_bits(apic, reg))
+		return 1;
+	apic_write(apic, reg, val);
+	return 0;
+}
+
+static bool apic_reg_in_page(unsigned int reg, u8 right)
+{
+	u8 flags = apic_regs[reg].flags;
+
+	return (flags & right) && !(flags & APIC_REG_NO_X1);
+}
+
+/* Reads may be smaller than a register, but not touch two (SDM 3A 11.4.1). */
+static void apic_page_read(struct hv_lapic *apic, unsigned int off, unsigned int len, void *data)
+{
+	unsigned int reg = off >> 4;
+	u32 val;
+
+	memset(data, 0, len);
+	if ((off & 0xf) + len > sizeof(val))
+		return;
+	if (reg >= APIC_NR_REGS || !apic_reg_in_page(reg, APIC_REG_R)) {
+		apic_error(apic, APIC_ESR_REGISTER);
+		return;
+	}
+	val = apic_read(apic, reg) >> ((off & 0xf) * 8);
+	memcpy(data, &val, len);
+}
+
+static void apic_page_write(struct hv_lapic *apic, unsigned int off, unsigned int len,
+			    const void *data)
+{
+	unsigned int reg = off >> 4;
+	u32 val;
+
+	if ((off & 0xf) || len != sizeof(val))
+		return;
+	/* The id is writable on some processors; here it isn't (SDM 3A 11.4.6) */
+	if (reg == APIC_R_ID)
+		return;
+	if (reg >= APIC_NR_REGS || !apic_reg_in_page(reg, APIC_REG_W)) {
+		apic_error(apic, APIC_ESR_REGISTER);
+		return;
+	}
+	memcpy(&val, data, sizeof(val));
+	apic_write(apic, reg, val & apic_valid_bits(apic, reg));
+}
+
+/**
+ * hv_lapic_mmio() - an access to the register page
+ * @vcpu: vCPU, by its own thread
+ * @gpa: guest-physical address
+ * @len: bytes
+ * @data: read from or filled in
+ * @write: direction
+ *
+ * While the page is switched off (LAPIC disabled or in x2APIC mode) it reads as ones
+ * (HV_X86_QUIRK_LAPIC_MMIO_HOLE).
+ *
+ * Return: false if the address is elsewhere.
+ */
+bool hv_lapic_mmio(struct hv_vcpu *vcpu, u64 gpa, unsigned int len, void *data, bool write)
+{
+	struct hv_lapic *apic = vcpu->x86.lapic;
+	u64 off = gpa - (vcpu->x86.apic_base & PAGE_MASK);
+
+	if (!apic || off >= PAGE_SIZE)
+		return false;
+	if (apic->addr.mode != APIC_XAPIC) {
+		if (!write)
+			memset(data, 0xff, len);
+	} else if (write) {
+		apic_page_write(apic, off, len, data);
+	} else {
+		apic_page_read(apic, off, len, data);
+	}
+	return true;
+}
+
+/**
+ * hv_irq_mmio() - an access to one of the controllers in the kernel
+ * @vcpu: vCPU, by its own thread
+ * @gpa: guest-physical address
+ * @len: bytes, not crossing a page
+ * @data: read from or filled in
+ * @write: direction
+ *
+ * Return: true if it was one.
+ */
+bool hv_irq_mmio(struct hv_vcpu *vcpu, u64 gpa, unsigned int len, void *data, bool write)
+{
+	return hv_lapic_mmio(vcpu, gpa, len, data, write) ||
+	       hv_ioapic_mmio(vcpu->vm, gpa, len, data, write);
+}
+
+/* ---- mode, reset, state ---- */
+
+static void apic_set_mode(struct hv_lapic *apic, enum apic_mode mode)
+{
+	if (mode == APIC_X2APIC)
+		WRITE_ONCE(apic->addr.ldr, apic_x2apic_ldr(apic->addr.id));
+	WRITE_ONCE(apic->addr.mode, mode);
+}
+
+/* Registers as after power-up; after INIT too, but for the id (SDM 3A 11.4.7.1, 11.4.7.3) */
+static void apic_reset_regs(struct hv_lapic *apic)
+{
+	struct hv_vcpu *vcpu = apic->vcpu;
+	int i;
+
+	hv_lapic_timer_stop(apic);
+	for (i = 0; i < APIC_NR_LVT; i++)
+		WRITE_ONCE(apic->lvt[i], APIC_LVT_MASK);
+	/*
+	 * KVM's deviation that guests without firmware and IOAPIC rely on: the PIC reaches
+	 * the boot CPU though the LAPIC is not enabled (HV_X86_QUIRK_LINT0_REENABLED).
+	 */
+	if (vcpu->id == vcpu->vm->boot_vcpu_id)
+		apic->lvt[APIC_LVT(APIC_R_LVT_LINT0)] = HV_DM_EXTINT << 8;
+	apic->timer.dcr = 0;
+	WRITE_ONCE(apic->svr, 0xff);
+	WRITE_ONCE(apic->tpr, 0);
+	WRITE_ONCE(apic->addr.dfr, 0xffffffff);
+	WRITE_ONCE(apic->addr.ldr, 0);
+	apic->icr = 0;
+	apic->esr = 0;
+	WRITE_ONCE(apic->errors, 0);
+	for (i = 0; i < APIC_VECTOR_WORDS; i++) {
+		WRITE_ONCE(apic->irr[i], 0);
+		WRITE_ONCE(apic->tmr[i], 0);
+		apic->isr[i] = 0;
+	}
+}
+
+/**
+ * hv_lapic_reset() - reset
+ * @vcpu: vCPU with the mutex held
+ * @init: by INIT, which keeps IA32_APIC_BASE and so the mode; else power-up
+ */
+void hv_lapic_reset(struct hv_vcpu *vcpu, bool init)
+{
+	struct hv_lapic *apic = vcpu->x86.lapic;
+
+	apic_reset_regs(apic);
+	if (!init) {
+		vcpu->x86.apic_base = APIC_DEFAULT_PHYS_BASE | APIC_BASE_EN;
+		if (vcpu->id == vcpu->vm->boot_vcpu_id)
+			vcpu->x86.apic_base |= APIC_BASE_BSP;
+		WRITE_ONCE(apic->events, 0);
+		WRITE_ONCE(apic->sipi_vector, 0);
+	}
+	apic_set_mode(apic, apic_base_mode(vcpu->x86.apic_base));
+}
+
+/**
+ * hv_lapic_set_base() - write IA32_APIC_BASE
+ * @vcpu: vCPU with the mutex held
+ * @val: value
+ * @host: by the VMM: any valid mode may follow any other
+ *
+ * Return: 0, or 1: #GP: reserved bits, x2APIC mode without its CPUID bit, a change that
+ * SDM 3A 11.12.5 forbids.
+ */
+int hv_lapic_set_base(struct hv_vcpu *vcpu, u64 val, bool host)
+{
+	struct hv_lapic *apic = vcpu->x86.lapic;
+	enum apic_mode old = apic_base_mode(vcpu->x86.apic_base), new = apic_base_mode(val);
+
+	if (new == APIC_INVALID || (val & APIC_BASE_LOW_RESERVED) || val >> 52)
+		return 1;
+	if (!host) {
+		if (val >> vcpu->x86.maxphyaddr || !apic_mode_change_valid(old, new))
+			return 1;
+		if (new == APIC_X2APIC && !hv_cpuid_has(vcpu, 1, 0, 2, CPUID_1_ECX_X2APIC))
+			return 1;
+	}
+	vcpu->x86.apic_base = val;
+	if (!apic || old == new)
+		return 0;
+	/* Disabling may lose all state (SDM 3A 11.4.3); so it does, but not if the VMM does it. */
+	if (new == APIC_DISABLED && !host)
+		apic_reset_regs(apic);
+	apic_set_mode(apic, new);
+	hv_req_set(vcpu, HV_REQ_EVENT);
+	return 0;
+}
+
+static void state_set(struct hv_lapic_state *s, unsigned int reg, u32 val)
+{
+	memcpy(s->regs + reg * 16, &val, sizeof(val));
+}
+
+static u32 state_get(const struct hv_lapic_state *s, unsigned int reg)
+{
+	u32 val;
+
+	memcpy(&val, s->regs + reg * 16, sizeof(val));
+	return val;
+}
+
+/**
+ * hv_lapic_get_state() - HV_GET_LAPIC
+ * @vcpu: vCPU with the mutex held
+ * @s: filled in
+ *
+ * Return: 0, -EINVAL without a LAPIC.
+ */
+int hv_lapic_get_state(struct hv_vcpu *vcpu, struct hv_lapic_state *s)
+{
+	struct hv_lapic *apic = vcpu->x86.lapic;
+	unsigned int reg;
+
+	BUILD_BUG_ON(sizeof(s->regs) != APIC_NR_REGS * 16);
+	if (!apic)
+		return -EINVAL;
+	hv_lapic_timer_flush(apic);
+	memset(s, 0, sizeof(*s));
+	for (reg = 0; reg < APIC_NR_REGS; reg++)
+		if (apic_regs[reg].flags & APIC_REG_R)
+			state_set(s, reg, apic_read(apic, reg));
+	/* Without HV_CAP_X2APIC_API the id is at its xAPIC place in both modes. */
+	state_set(s, APIC_R_ID, apic->addr.id << 24);
+	return 0;
+}
+
+static void state_get_vectors(unsigned long *map, const struct hv_lapic_state *s,
+			      unsigned int reg)
+{
+	unsigned int i;
+	u64 word;
+
+	BUILD_BUG_ON(BITS_PER_LONG != 64);
+	for (i = 0; i < APIC_VECTOR_WORDS; i++) {
+		word = state_get(s, reg + 2 * i) | (u64)state_get(s, reg + 2 * i + 1) << 32;
+		/* Reserved vectors can't be there (SDM 3A 11.8.4) */
+		if (!i)
+			word &= ~0xffffULL;
+		WRITE_ONCE(map[i], word);
+	}
+}
+
+/**
+ * hv_lapic_set_state() - HV_SET_LAPIC
+ * @vcpu: vCPU with the mutex held
+ * @s: register page; reserved bits and read-only registers are ignored
+ *
+ * Depends on IA32_APIC_BASE, on nothing else that the VMM sets.
+ *
+ * Return: 0, -EINVAL without a LAPIC or in x2APIC mode with the id of another vCPU.
+ */
+int hv_lapic_set_state(struct hv_vcpu *vcpu, const struct hv_lapic_state *s)
+{
+	struct hv_lapic *apic = vcpu->x86.lapic;
+	u64 deadline;
+	unsigned int reg;
+
+	if (!apic || (apic_x2apic(apic) && state_get(s, APIC_R_ID) >> 24 != apic->addr.id))
+		return -EINVAL;
+
+	deadline = apic->timer.deadline;
+	hv_lapic_timer_stop(apic);
+	for (reg = APIC_R_LVT_TIMER; reg <= APIC_R_LVT_ERROR; reg++)
+		WRITE_ONCE(apic->lvt[APIC_LVT(reg)], state_get(s, reg) & apic_regs[reg].valid);
+	WRITE_ONCE(apic->tpr, state_get(s, APIC_R_TPR) & 0xff);
+	WRITE_ONCE(apic->svr, state_get(s, APIC_R_SVR) & apic_regs[APIC_R_SVR].valid);
+	WRITE_ONCE(apic->addr.dfr, state_get(s, APIC_R_DFR) | 0x0fffffff);
+	if (!apic_x2apic(apic))
+		WRITE_ONCE(apic->addr.ldr, state_get(s, APIC_R_LDR) & 0xff000000);
+	apic->icr = (state_get(s, APIC_R_ICR) & APIC_ICR_LOW_VALID) |
+		    (u64)state_get(s, APIC_R_ICR2) << 32;
+	apic->esr = state_get(s, APIC_R_ESR) & 0xff;
+	WRITE_ONCE(apic->errors, 0);
+	state_get_vectors(apic->isr, s, APIC_R_ISR);
+	state_get_vectors(apic->tmr, s, APIC_R_TMR);
+	state_get_vectors(apic->irr, s, APIC_R_IRR);
+
+	apic->timer.dcr = state_get(s, APIC_R_DCR) & apic_regs[APIC_R_DCR].valid;
+	apic->timer.deadline = deadline;
+	hv_lapic_timer_arm(apic);
+	hv_lapic_timer_set_count(apic, state_get(s, APIC_R_TMICT), state_get(s, APIC_R_TMCCT));
+	hv_vcpu_request(vcpu, HV_REQ_EVENT);
+	return 0;
+}
+
+/* ---- INIT and SIPI ---- */
+
+/**
+ * hv_lapic_has_init_sipi() - INIT or SIPI has come
+ * @vcpu: vCPU, by its own thread
+ *
+ * If so the vCPU is asked to look: it must not enter the guest before
+ * hv_lapic_do_init_sipi(), and the sender's request may be behind the event that is seen
+ * here.
+ */
+bool hv_lapic_has_init_sipi(struct hv_vcpu *vcpu)
+{
+	if (!READ_ONCE(vcpu->x86.lapic->events))
+		return false;
+	hv_req_set(vcpu, HV_REQ_EVENT);
+	return true;
+}
+
+static void apic_start_at(struct hv_vcpu *vcpu, u8 vector)
+{
+	struct hv_segment cs;
+
+	/* SDM 3A 9.4.4.1: execution starts at 000VV000H */
+	hv_call(get_segment, vcpu, HV_SEG_CS, &cs);
+	cs.selector = vector << 8;
+	cs.base = vector << 12;
+	hv_call(set_segment, vcpu, HV_SEG_CS, &cs);
+	hv_set_rip(vcpu, 0);
+}
+
+/**
+ * hv_lapic_do_init_sipi() - do what INIT and SIPI ask for
+ * @vcpu: vCPU, by its own thread, loaded
+ *
+ * INIT resets: the boot CPU runs on from its reset vector, others wait for SIPI (SDM 3A
+ * 9.4.2). SIPI starts a vCPU that waits for it and is lost otherwise.
+ *
+ * Context: process context.
+ */
+void hv_lapic_do_init_sipi(struct hv_vcpu *vcpu)
+{
+	struct hv_lapic *apic = vcpu->x86.lapic;
+	bool bsp = vcpu->x86.apic_base & APIC_BASE_BSP;
+
+	if (test_and_clear_bit(APIC_EVENT_INIT, &apic->events)) {
+		hv_x86_vcpu_reset(vcpu, true);
+		WRITE_ONCE(vcpu->x86.mp_state,
+			   bsp ? HV_MP_STATE_RUNNABLE : HV_MP_STATE_INIT_RECEIVED);
+	}
+	if (test_and_clear_bit(APIC_EVENT_SIPI, &apic->events) &&
+	    vcpu->x86.mp_state == HV_MP_STATE_INIT_RECEIVED) {
+		apic_start_at(vcpu, READ_ONCE(apic->sipi_vector));
+		WRITE_ONCE(vcpu->x86.mp_state, HV_MP_STATE_RUNNABLE);
+	}
+}
+
+/**
+ * hv_lapic_sipi_vector() - vector of the last SIPI
+ * @vcpu: vCPU with a LAPIC
+ */
+u8 hv_lapic_sipi_vector(struct hv_vcpu *vcpu)
+{
+	return READ_ONCE(vcpu->x86.lapic->sipi_vector);
+}
+
+/**
+ * hv_lapic_set_sipi_vector() - HV_SET_VCPU_EVENTS
+ * @vcpu: vCPU with a LAPIC
+ * @vector: vector of a SIPI; HV_SET_MP_STATE says whether one is pending
+ */
+void hv_lapic_set_sipi_vector(struct hv_vcpu *vcpu, u8 vector)
+{
+	WRITE_ONCE(vcpu->x86.lapic->sipi_vector, vector);
+}
+
+/**
+ * hv_lapic_create() - give a new vCPU its LAPIC
+ * @vcpu: not visible to anyone yet; hv_lapic_reset() follows
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int hv_lapic_create(struct hv_vcpu *vcpu)
+{
+	struct hv_lapic *apic = kzalloc(sizeof(*apic), GFP_KERNEL_ACCOUNT);
+
+	if (!apic)
+		return -ENOMEM;
+	apic->vcpu = vcpu;
+	apic->addr.id = vcpu->id;
+	hv_lapic_timer_init(apic);
+	vcpu->x86.lapic = apic;
+	return 0;
+}
+
+/**
+ * hv_lapic_destroy() - free a vCPU's LAPIC
+ * @vcpu: vCPU that nobody can send to any more
+ */
+void hv_lapic_destroy(struct hv_vcpu *vcpu)
+{
+	hv_lapic_timer_stop(vcpu->x86.lapic);
+	kfree(vcpu->x86.lapic);
+	vcpu->x86.lapic = NULL;
+}

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The local APIC of a vCPU, for the files of src/irq.
+ *
+ * Who may write what: any context sets bits in irr, tmr, errors and events, and reads the
+ * fields of struct apic_addr, lvt and svr (READ_ONCE; each is one word). All else belongs to
+ * the vCPU's own thread, or to a call that holds vcpu->mutex. So no lock is needed, and a
+ * sender in a hard interrupt never waits for the vCPU.
+ */
+#ifndef HV_LAPIC_PRIVATE_H
+#define HV_LAPIC_PRIVATE_H
+
+#include <linux/hrtimer.h>
+#include <linux/types.h>
+#include <hv/irq.h>
+#include <hv/vcpu.h>
+#include "apic_logic.h"
+
+/* Register offsets / 16 = MSR number - 0x800 (SDM 3A tables 11-1 and 11-6) */
+enum apic_reg {
+	APIC_R_ID = 0x02,
+	APIC_R_VERSION = 0x03,
+	APIC_R_TPR = 0x08,
+	APIC_R_PPR = 0x0a,
+	APIC_R_EOI = 0x0b,
+	APIC_R_LDR = 0x0d,
+	APIC_R_DFR = 0x0e,
+	APIC_R_SVR = 0x0f,
+	APIC_R_ISR = 0x10,
+	APIC_R_TMR = 0x18,
+	APIC_R_IRR = 0x20,
+	APIC_R_ESR = 0x28,
+	APIC_R_ICR = 0x30,
+	APIC_R_ICR2 = 0x31,
+	APIC_R_LVT_TIMER = 0x32,
+	APIC_R_LVT_THERMAL = 0x33,
+	APIC_R_LVT_PERF = 0x34,
+	APIC_R_LVT_LINT0 = 0x35,
+	APIC_R_LVT_LINT1 = 0x36,
+	APIC_R_LVT_ERROR = 0x37,
+	APIC_R_TMICT = 0x38,
+	APIC_R_TMCCT = 0x39,
+	APIC_R_DCR = 0x3e,
+	APIC_R_SELF_IPI = 0x3f,
+	APIC_NR_REGS = 0x40,
+};
+
+#define APIC_NR_LVT		6
+#define APIC_LVT(reg)		((reg) - APIC_R_LVT_TIMER)
+
+#define APIC_SVR_ENABLE		BIT(8)
+#define APIC_LVT_MASK		BIT(16)
+#define APIC_LVT_MODE(lvt)	((lvt) >> 8 & 7)
+
+/* LVT timer bits 18:17 (SDM 3A 11.5.4, figure 11-8) */
+enum apic_timer_mode {
+	APIC_TIMER_ONESHOT,
+	APIC_TIMER_PERIODIC,
+	APIC_TIMER_DEADLINE,
+	APIC_TIMER_RESERVED,
+};
+
+#define APIC_TIMER_MODE(lvt)	((lvt) >> 17 & 3)
+
+/* Bits of the error status register (SDM 3A 11.5.3) */
+#define APIC_ESR_SEND_VECTOR	5
+#define APIC_ESR_RECV_VECTOR	6
+#define APIC_ESR_REGISTER	7
+
+/* Bits of hv_lapic.events */
+#define APIC_EVENT_INIT		0
+#define APIC_EVENT_SIPI		1
+
+/**
+ * struct hv_lapic_timer - the timer
+ * @timer: host timer; its callback only counts and asks
+ * @expired: expiries that are not posted yet; atomic
+ * @start: when the count was loaded, ns of CLOCK_MONOTONIC
+ * @initial: initial count, 0: stopped
+ * @dcr: divide configuration
+ * @period: ns between two callbacks, 0: one only; fixed while @timer runs
+ * @deadline: IA32_TSC_DEADLINE, 0: not armed
+ */
+struct hv_lapic_timer {
+	struct hrtimer timer;
+	atomic_t expired;
+	u64 start;
+	u32 initial;
+	u32 dcr;
+	u64 period;
+	u64 deadline;
+};
+
+/**
+ * struct hv_lapic - local APIC
+ * @vcpu: its vCPU
+ * @irr: interrupts requested
+ * @isr: in service
+ * @tmr: trigger mode, set: level
+ * @addr: what destinations are compared with
+ * @svr: spurious interrupt vector register
+ * @tpr: task priority; arbitration reads it
+ * @lvt: local vector table, by APIC_LVT()
+ * @icr: interrupt command register as 64 bits (high half: destination as written)
+ * @esr: error status as the guest sees it
+ * @errors: errors since the last write of ESR
+ * @events: APIC_EVENT_* that the vCPU has not looked at
+ * @sipi_vector: of the last SIPI
+ * @arbitrations: lowest-priority interrupts taken: the one with fewer is next
+ * @timer: timer
+ */
+struct hv_lapic {
+	struct hv_vcpu *vcpu;
+	unsigned long irr[APIC_VECTOR_WORDS];
+	unsigned long isr[APIC_VECTOR_WORDS];
+	unsigned long tmr[APIC_VECTOR_WORDS];
+	struct apic_addr addr;
+	u32 svr;
+	u32 tpr;
+	u32 lvt[APIC_NR_LVT];
+	u64 icr;
+	u32 esr;
+	unsigned long errors;
+	unsigned long events;
+	u8 sipi_vector;
+	u32 arbitrations;
+	struct hv_lapic_timer timer;
+};
+
+static inline bool apic_hw_enabled(const struct hv_lapic *apic)
+{
+	return READ_ONCE(apic->addr.mode) != APIC_DISABLED;
+}
+
+static inline bool apic_sw_enabled(const struct hv_lapic *apic)
+{
+	return READ_ONCE(apic->svr) & APIC_SVR_ENABLE;
+}
+
+static inline bool apic_x2apic(const struct hv_lapic *apic)
+{
+	return READ_ONCE(apic->addr.mode) == APIC_X2APIC;
+}
+
+/* lapic.c: accept a message; 1 taken, 0 was pending already, -1 ignored. Any context. */
+int hv_lapic_receive(struct hv_lapic *apic, const struct hv_apic_msg *msg);
+void hv_lapic_deliver_lvt(struct hv_lapic *apic, unsigned int entry);
+bool hv_lapic_mmio(struct hv_vcpu *vcpu, u64 gpa, unsigned int len, void *data, bool write);
+
+/* ioapic.c */
+bool hv_ioapic_mmio(struct hv_vm *vm, u64 gpa, unsigned int len, void *data, bool write);
+
+/* routing.c */
+int hv_routing_set(struct hv_vm *vm, const struct hv_irq_routing_entry *entries,
+		   unsigned int nr);
+
+/* lapic_timer.c: own thread or vcpu->mutex */
+void hv_lapic_timer_init(struct hv_lapic *apic);
+void hv_lapic_timer_stop(struct hv_lapic *apic);
+void hv_lapic_timer_flush(struct hv_lapic *apic);
+u32 hv_lapic_timer_count(struct hv_lapic *apic);
+void hv_lapic_timer_set_count(struct hv_lapic *apic, u32 initial, u32 current_count);
+void hv_lapic_timer_set_dcr(struct hv_lapic *apic, u32 dcr);
+void hv_lapic_timer_set_mode(struct hv_lapic *apic, u32 lvt);
+void hv_lapic_timer_arm(struct hv_lapic *apic);
+
+#endif

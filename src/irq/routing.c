@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * GSI routing: which IOAPIC pins and messages a line of the VMM is connected to.
+ */
+#include <linux/errno.h>
+#include <linux/mm.h>
+#include <linux/mutex.h>
+#include <linux/overflow.h>
+#include <linux/rcupdate.h>
+#include <linux/slab.h>
+#include <hv/vm.h>
+#include "lapic.h"
+
+#define PIC_PINS	8
+
+/**
+ * struct hv_route - one route
+ * @next: index of the GSI's next route, -1: last
+ * @msi: message, else a pin
+ * @chip: HV_IRQCHIP_*
+ * @pin: pin of it
+ * @addr: message address
+ * @data: message data
+ */
+struct hv_route {
+	int next;
+	bool msi;
+	u8 chip;
+	u8 pin;
+	u32 data;
+	u64 addr;
+};
+
+/**
+ * struct hv_route_table - all routes of a VM; immutable once published
+ * @rcu: for freeing
+ * @nr_gsis: entries of @head
+ * @head: by GSI: index of its first route, -1: none
+ * @routes: routes
+ */
+struct hv_route_table {
+	struct rcu_head rcu;
+	unsigned int nr_gsis;
+	int *head;
+	struct hv_route routes[];
+};
+
+static int route_irqchip(struct hv_route *r, const struct hv_irq_routing_entry *e)
+{
+	unsigned int pins;
+
+	switch (e->u.irqchip.irqchip) {
+	case HV_IRQCHIP_PIC_MASTER:
+	case HV_IRQCHIP_PIC_SLAVE:
+		pins = PIC_PINS;
+		break;
+	case HV_IRQCHIP_IOAPIC:
+		pins = HV_IOAPIC_NUM_PINS;
+		break;
+	default:
+		return -EINVAL;
+	}
+	if (e->u.irqchip.pin >= pins)
+		return -EINVAL;
+	r->chip = e->u.irqchip.irqchip;
+	r->pin = e->u.irqchip.pin;
+	return 0;
+}
+
+static int route_set(struct hv_route *r, const struct hv_irq_routing_entry *e)
+{
+	if (e->flags || e->gsi >= HV_MAX_IRQ_ROUTES)
+		return -EINVAL;
+	switch (e->type) {
+	case HV_IRQ_ROUTING_IRQCHIP:
+		return route_irqchip(r, e);
+	case HV_IRQ_ROUTING_MSI:
+		r->msi = true;
+		r->addr = e->u.msi.address_lo | (u64)e->u.msi.address_hi << 32;
+		r->data = e->u.msi.data;
+		return 0;
+	default:
+		return -EINVAL;
+	}
+}
+
+/* A GSI has one message, or one pin of each chip. */
+static bool route_fits(const struct hv_route_table *t, int first, const struct hv_route *r)
+{
+	int i;
+
+	for (i = first; i >= 0; i = t->routes[i].next)
+		if (r->msi || t->routes[i].msi || t->routes[i].chip == r->chip)
+			return false;
+	return true;
+}
+
+static struct hv_route_table *table_alloc(const struct hv_irq_routing_entry *entries,
+					  unsigned int nr)
+{
+	struct hv_route_table *t;
+	unsigned int i, nr_gsis = 0;
+	size_t size;
+
+	for (i = 0; i < nr; i++)
+		if (entries[i].gsi < HV_MAX_IRQ_ROUTES)
+			nr_gsis = max(nr_gsis, entries[i].gsi + 1);
+	size = struct_size(t, routes, nr);
+	t = kvzalloc(size_add(size, array_size(nr_gsis, sizeof(int))), GFP_KERNEL_ACCOUNT);
+	if (!t)
+		return NULL;
+	t->nr_gsis = nr_gsis;
+	t->head = (int *)((char *)t + size);
+	for (i = 0; i < nr_gsis; i++)
+		t->head[i] = -1;
+	return t;
+}
+
+static int table_fill(struct hv_route_table *t, const struct hv_irq_routing_entry *entries,
+		      unsigned int nr)
+{
+	unsigned int i;
+	int *head, rc;
+
+	for (i = 0; i < nr; i++) {
+		rc = route_set(&t->routes[i], &entries[i]);
+		if (rc)
+			return rc;
+		head = &t->head[entries[i].gsi];
+		if (!route_fits(t, *head, &t->routes[i]))
+			return -EINVAL;
+		t->routes[i].next = *head;
+		*head = i;
+	}
+	return 0;
+}
+
+/**
+ * hv_routing_set() - replace the table
+ * @vm: VM
+ * @entries: routes, in kernel memory, from userspace
+ * @nr: number of them, at most HV_MAX_IRQ_ROUTES
+ *
+ * Interrupts see the old table or the new one. Nobody is waited for.
+ *
+ * Context: process context.
+ * Return: 0, -EINVAL (the old table stays), -ENOMEM.
+ */
+int hv_routing_set(struct hv_vm *vm, const struct hv_irq_routing_entry *entries,
+		   unsigned int nr)
+{
+	struct hv_route_table *t = table_alloc(entries, nr), *old;
+	int rc;
+
+	if (!t)
+		return -ENOMEM;
+	rc = table_fill(t, entries, nr);
+	if (rc) {
+		kvfree(t);
+		return rc;
+	}
+	mutex_lock(&vm->irq_lock);
+	old = rcu_replace_pointer(vm->routing, t, lockdep_is_held(&vm->irq_lock));
+	mutex_unlock(&vm->irq_lock);
+	if (old)
+		kvfree_rcu(old, rcu);
+	return 0;
+}
+
+/**
+ * hv_routing_set_default() - GSI n to pin n of the IOAPIC, and of the PICs for n below 16
+ * @vm: VM
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int hv_routing_set_default(struct hv_vm *vm)
+{
+	struct hv_irq_routing_entry *e;
+	unsigned int gsi, nr = 0;
+	int rc;
+
+	e = kcalloc(HV_IOAPIC_NUM_PINS + 2 * PIC_PINS, sizeof(*e), GFP_KERNEL);
+	if (!e)
+		return -ENOMEM;
+	for (gsi = 0; gsi < HV_IOAPIC_NUM_PINS; gsi++) {
+		e[nr].gsi = gsi;
+		e[nr].type = HV_IRQ_ROUTING_IRQCHIP;
+		e[nr].u.irqchip.irqchip = HV_IRQCHIP_IOAPIC;
+		e[nr].u.irqchip.pin = gsi;
+		nr++;
+		if (gsi >= 2 * PIC_PINS)
+			continue;
+		e[nr].gsi = gsi;
+		e[nr].type = HV_IRQ_ROUTING_IRQCHIP;
+		e[nr].u.irqchip.irqchip = HV_IRQCHIP_PIC_MASTER + gsi / PIC_PINS;
+		e[nr].u.irqchip.pin = gsi % PIC_PINS;
+		nr++;
+	}
+	rc = hv_routing_set(vm, e, nr);
+	kfree(e);
+	return rc;
+}
+
+/**
+ * hv_routing_destroy() - free the table
+ * @vm: VM that nobody can reach any more
+ */
+void hv_routing_destroy(struct hv_vm *vm)
+{
+	kvfree(rcu_dereference_protected(vm->routing, true));
+	RCU_INIT_POINTER(vm->routing, NULL);
+}
+
+static int route_drive(struct hv_vm *vm, const struct hv_route *r, bool level)
+{
+	if (r->msi)
+		return level ? hv_msi_deliver(vm, r->addr, r->data) : -1;
+	if (r->chip == HV_IRQCHIP_IOAPIC)
+		return hv_ioapic_set_pin(vm, r->pin, level);
+	/* The VMM's own PIC, if it has one, gives its interrupts with HV_INTERRUPT. */
+	return -1;
+}
+
+/**
+ * hv_irq_line() - set the level of a GSI
+ * @vm: VM
+ * @gsi: GSI; one that is routed nowhere is ignored
+ * @level: asserted; a message is sent when it is
+ *
+ * Context: any, interrupts on or off.
+ * Return: number of LAPICs reached, 0 coalesced, -1 ignored; -ENXIO without an in-kernel
+ * irqchip.
+ */
+int hv_irq_line(struct hv_vm *vm, u32 gsi, bool level)
+{
+	const struct hv_route_table *t;
+	int i, one, ret = -1;
+
+	if (!vm->irqchip_in_kernel)
+		return -ENXIO;
+	rcu_read_lock();
+	t = rcu_dereference(vm->routing);
+	if (t && gsi < t->nr_gsis) {
+		for (i = t->head[gsi]; i >= 0; i = t->routes[i].next) {
+			one = route_drive(vm, &t->routes[i], level);
+			if (one >= 0)
+				ret = one + max(ret, 0);
+		}
+	}
+	rcu_read_unlock();
+	return ret;
+}
