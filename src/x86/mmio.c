@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Accesses that no memory slot backs: the instruction is fetched, decoded and emulated;
+ * what belongs to an in-kernel interrupt controller is done here, the rest by userspace.
+ */
+#include <linux/mm.h>
+#include <linux/sched/signal.h>
+#include <hv/backend.h>
+#include <hv/emulate.h>
+#include <hv/irq.h>
+#include "internal.h"
+
+/* Iterations of a REP instruction before the guest is entered again */
+#define HV_REP_BATCH	64
+
+static int hv_mmio_run(struct hv_vcpu *vcpu);
+
+/* ---- memory accesses of the emulated instruction ---- */
+
+static enum hv_emul_rc hv_mmio_fault(struct hv_emul *e, const struct hv_event *ev)
+{
+	e->fault = (struct hv_emul_fault) {
+		.vector = ev->vector,
+		.has_error = ev->has_error,
+		.error = ev->error,
+		.cr2 = ev->payload,
+	};
+	return HV_EMUL_FAULT;
+}
+
+/* At most 8 bytes inside a page */
+static enum hv_emul_rc hv_mmio_piece(struct hv_emul *e, u64 gpa, void *data, unsigned int len,
+				     bool write)
+{
+	struct hv_vcpu *vcpu = e->opaque;
+	enum hv_emul_rc rc;
+	int err;
+
+	err = write ? hv_guest_write(vcpu->vm, gpa, data, len) :
+		      hv_guest_read(vcpu->vm, gpa, data, len);
+	if (!err)
+		return HV_EMUL_OK;
+	if (err != -ENOENT && err != -EROFS)
+		return HV_EMUL_UNHANDLED;
+
+	rc = hv_emul_mmio(e, gpa, data, len, write);
+	if (rc == HV_EMUL_USERSPACE && vcpu->x86.lapic &&
+	    hv_irq_mmio(vcpu, gpa, len, data, write)) {
+		hv_emul_complete(e, data);
+		rc = HV_EMUL_OK;
+	}
+	return rc;
+}
+
+static enum hv_emul_rc hv_mmio_access(struct hv_emul *e, u64 la, void *data, unsigned int len,
+				      unsigned int access, bool write)
+{
+	struct hv_vcpu *vcpu = e->opaque;
+	unsigned int first = min_t(unsigned int, len, PAGE_SIZE - offset_in_page(la));
+	bool user = e->cpu.cpl == 3;
+	struct hv_event ev = {};
+	enum hv_emul_rc rc;
+	unsigned int n;
+	u64 gpa[2];
+	int err;
+
+	/* All faults come before the first access. */
+	err = hv_translate(vcpu, la, access, user, &gpa[0], &ev);
+	if (!err && first < len)
+		err = hv_translate(vcpu, la + first, access, user, &gpa[1], &ev);
+	if (err)
+		return err > 0 ? hv_mmio_fault(e, &ev) : HV_EMUL_UNHANDLED;
+
+	for (; len; len -= n, data += n) {
+		if (!first) {
+			gpa[0] = gpa[1];
+			first = len;
+		}
+		n = min(first, 8U);
+		rc = hv_mmio_piece(e, gpa[0], data, n, write);
+		if (rc != HV_EMUL_OK)
+			return rc;
+		gpa[0] += n;
+		first -= n;
+	}
+	return HV_EMUL_OK;
+}
+
+static enum hv_emul_rc hv_mmio_read(struct hv_emul *e, u64 la, void *data, unsigned int len,
+				    unsigned int flags)
+{
+	unsigned int access = flags & HV_EMUL_RMW ? HV_ACC_WRITE : HV_ACC_READ;
+
+	return hv_mmio_access(e, la, data, len, access, false);
+}
+
+static enum hv_emul_rc hv_mmio_write(struct hv_emul *e, u64 la, const void *data,
+				     unsigned int len, unsigned int flags)
+{
+	u8 buf[32];
+
+	if (len > sizeof(buf))
+		return HV_EMUL_UNHANDLED;
+	memcpy(buf, data, len);
+	return hv_mmio_access(e, la, buf, len, HV_ACC_WRITE, true);
+}
+
+static void hv_mmio_get_vec(struct hv_emul *e, unsigned int reg, void *data, unsigned int len)
+{
+	hv_read_xmm(e->opaque, reg, data, len);
+}
+
+static void hv_mmio_set_vec(struct hv_emul *e, unsigned int reg, const void *data,
+			    unsigned int len)
+{
+	hv_write_xmm(e->opaque, reg, data, len);
+}
+
+static const struct hv_emul_ops hv_mmio_ops = {
+	.read = hv_mmio_read,
+	.write = hv_mmio_write,
+	.get_vec = hv_mmio_get_vec,
+	.set_vec = hv_mmio_set_vec,
+};
+
+/* ---- registers ---- */
+
+static void hv_emul_load(struct hv_vcpu *vcpu, struct hv_emul_cpu *cpu)
+{
+	struct hv_segment s;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(cpu->gpr); i++)
+		cpu->gpr[i] = hv_reg_read(vcpu, i);
+	cpu->rip = hv_rip(vcpu);
+	cpu->rflags = hv_rflags(vcpu);
+	cpu->cr0 = hv_cr0(vcpu);
+	cpu->cr4 = hv_cr4(vcpu);
+	cpu->xcr0 = vcpu->x86.xcr0;
+	cpu->cpl = hv_cpl(vcpu);
+	for (i = 0; i < HV_INSN_NR_SEGS; i++) {
+		hv_call(get_segment, vcpu, i, &s);
+		cpu->seg[i] = (struct hv_emul_seg) {
+			.base = s.base, .limit = s.limit, .type = s.type, .db = s.db,
+			.unusable = s.unusable,
+		};
+	}
+}
+
+static void hv_emul_store(struct hv_vcpu *vcpu, const struct hv_emul_cpu *cpu)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(cpu->gpr); i++) {
+		if (cpu->gpr[i] != hv_reg_read(vcpu, i))
+			hv_reg_write(vcpu, i, cpu->gpr[i]);
+	}
+	if (cpu->rip != hv_rip(vcpu))
+		hv_set_rip(vcpu, cpu->rip);
+	if (cpu->rflags != hv_rflags(vcpu))
+		hv_set_rflags(vcpu, cpu->rflags);
+}
+
+/* ---- the instruction ---- */
+
+static unsigned int hv_code_mode(struct hv_vcpu *vcpu)
+{
+	struct hv_segment cs;
+
+	hv_call(get_segment, vcpu, HV_SEG_CS, &cs);
+	if (hv_long_mode(vcpu) && cs.l)
+		return 64;
+	return cs.db ? 32 : 16;
+}
+
+static int hv_mmio_decoded(struct hv_vcpu *vcpu, enum hv_decode_result res)
+{
+	switch (res) {
+	case HV_DECODE_OK:
+		return hv_mmio_run(vcpu);
+	case HV_DECODE_INVALID:
+		return hv_emulate_ud(vcpu);
+	case HV_DECODE_TOO_LONG:
+		hv_queue_gp(vcpu);
+		return HV_RESUME;
+	default:
+		return hv_emulation_failure(vcpu);
+	}
+}
+
+/*
+ * The bytes at RIP, decoded: first those of RIP's page, then those of the next one, which
+ * may not be there, if the instruction needs them. 0, or 1 with *ev, or -errno.
+ */
+static int hv_mmio_fetch(struct hv_vcpu *vcpu, struct hv_insn *insn, unsigned int mode,
+			 enum hv_decode_result *res, struct hv_event *ev)
+{
+	u64 rip = hv_linear_rip(vcpu);
+	bool user = hv_cpl(vcpu) == 3;
+	unsigned int n = min_t(unsigned int, HV_INSN_MAX_LEN, PAGE_SIZE - offset_in_page(rip));
+	u8 bytes[HV_INSN_MAX_LEN];
+	int rc;
+
+	rc = hv_read_linear(vcpu, rip, bytes, n, HV_ACC_EXEC, user, ev);
+	if (rc)
+		return rc;
+	*res = hv_insn_decode(insn, bytes, n, mode);
+	if (*res != HV_DECODE_MORE || n == HV_INSN_MAX_LEN)
+		return 0;
+	rc = hv_read_linear(vcpu, mode == 64 ? rip + n : (u32)(rip + n), bytes + n,
+			    HV_INSN_MAX_LEN - n, HV_ACC_EXEC, user, ev);
+	if (rc)
+		return rc;
+	*res = hv_insn_decode(insn, bytes, HV_INSN_MAX_LEN, mode);
+	return 0;
+}
+
+/*
+ * An emulated instruction is done. As for any other, a shadow ends and single-stepping
+ * traps. The traps of the guest's TF go through the exception, as the processor has not
+ * seen the instruction.
+ */
+static int hv_mmio_retire(struct hv_vcpu *vcpu, bool trap)
+{
+	u32 blocking = hv_call(get_blocking, vcpu);
+
+	if (blocking & (HV_BLOCK_STI | HV_BLOCK_MOV_SS))
+		hv_call(set_blocking, vcpu, blocking & ~(HV_BLOCK_STI | HV_BLOCK_MOV_SS));
+	if (trap || (vcpu->x86.guest_debug & HV_GUESTDBG_SINGLESTEP))
+		return hv_handle_db(vcpu, DR_STEP);
+	return HV_RESUME;
+}
+
+/* Userspace has done the access. */
+static int hv_mmio_complete(struct hv_vcpu *vcpu)
+{
+	struct hv_emul *e = vcpu->x86.emul;
+	u8 data[8];
+
+	/* The VMM went elsewhere with this vCPU: the instruction is abandoned. */
+	if (hv_rip(vcpu) != e->cpu.rip)
+		return HV_RESUME;
+	memcpy(data, vcpu->run->mmio.data, sizeof(data));
+	hv_emul_complete(e, data);
+	hv_emul_load(vcpu, &e->cpu);
+	return hv_mmio_run(vcpu);
+}
+
+static int hv_mmio_exit(struct hv_vcpu *vcpu)
+{
+	const struct hv_emul_frag *frag = hv_emul_pending(vcpu->x86.emul);
+	struct hv_run *run = vcpu->run;
+
+	if (!frag)
+		return hv_emulation_failure(vcpu);
+	run->exit_reason = HV_EXIT_MMIO;
+	run->mmio.phys_addr = frag->gpa;
+	run->mmio.len = frag->len;
+	run->mmio.is_write = frag->write;
+	memset(run->mmio.data, 0, sizeof(run->mmio.data));
+	if (frag->write)
+		memcpy(run->mmio.data, frag->data, frag->len);
+	vcpu->x86.complete = hv_mmio_complete;
+	vcpu->stats.mmio_exits++;
+	return HV_TO_USER;
+}
+
+static bool hv_mmio_interrupted(struct hv_vcpu *vcpu)
+{
+	return hv_req_pending(vcpu) || need_resched() || signal_pending(current);
+}
+
+/* Run the decoded instruction as far as possible. */
+static int hv_mmio_run(struct hv_vcpu *vcpu)
+{
+	struct hv_emul *e = vcpu->x86.emul;
+	bool trap = e->cpu.rflags & X86_EFLAGS_TF;
+	unsigned int n = 0;
+	enum hv_emul_rc rc;
+
+	do {
+		rc = hv_emul_step(e);
+	} while (rc == HV_EMUL_AGAIN && !trap && ++n < HV_REP_BATCH &&
+		 !hv_mmio_interrupted(vcpu));
+
+	/* Iterations that are complete count, whatever became of the last one. */
+	hv_emul_store(vcpu, &e->cpu);
+	switch (rc) {
+	case HV_EMUL_DONE:
+		return hv_mmio_retire(vcpu, trap);
+	case HV_EMUL_AGAIN:
+		/* Each iteration traps (SDM 3B 18.3.1.4); else the guest comes back here. */
+		return trap ? hv_mmio_retire(vcpu, true) : HV_RESUME;
+	case HV_EMUL_USERSPACE:
+		return hv_mmio_exit(vcpu);
+	case HV_EMUL_FAULT:
+		if (e->fault.vector == HV_VEC_PF)
+			hv_queue_page_fault(vcpu, e->fault.cr2, e->fault.error);
+		else if (e->fault.has_error)
+			hv_queue_exception_e(vcpu, e->fault.vector, e->fault.error);
+		else
+			hv_queue_exception(vcpu, e->fault.vector);
+		return HV_RESUME;
+	default:
+		return hv_emulation_failure(vcpu);
+	}
+}
+
+/* A slot appeared since the fault: the access needs no emulation. */
+static bool hv_mmio_is_memory(struct hv_vcpu *vcpu, u64 gpa)
+{
+	const struct hv_memslot *slot = hv_memslot_find(hv_vm_memslots(vcpu->vm),
+							gpa >> PAGE_SHIFT);
+
+	return slot && !(slot->flags & HV_MEM_READONLY);
+}
+
+/**
+ * hv_emulate_mmio() - an access that no memory slot backs has exited
+ * @vcpu: loaded vCPU, RIP at the instruction; caller holds vm->srcu
+ * @gpa: guest-physical address of the fault
+ * @insn: instruction bytes if the processor gave them
+ * @insn_len: their number, else 0
+ *
+ * Return: as handle_exit.
+ */
+int hv_emulate_mmio(struct hv_vcpu *vcpu, u64 gpa, const u8 *insn, unsigned int insn_len)
+{
+	struct hv_emul *e = vcpu->x86.emul;
+	unsigned int mode = hv_code_mode(vcpu);
+	enum hv_decode_result res = HV_DECODE_MORE;
+	struct hv_event ev;
+	int rc;
+
+	if (hv_mmio_is_memory(vcpu, gpa))
+		return HV_RESUME;
+	vcpu->stats.mmio_emulations++;
+	hv_emul_init(e, &hv_mmio_ops, vcpu);
+	hv_emul_load(vcpu, &e->cpu);
+	if (insn_len)
+		res = hv_insn_decode(&e->insn, insn, insn_len, mode);
+	if (res == HV_DECODE_MORE) {
+		rc = hv_mmio_fetch(vcpu, &e->insn, mode, &res, &ev);
+		if (rc > 0) {
+			hv_queue_event(vcpu, &ev);
+			return HV_RESUME;
+		}
+		if (rc)
+			return hv_emulation_failure(vcpu);
+	}
+	return hv_mmio_decoded(vcpu, res);
+}
