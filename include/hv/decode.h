@@ -147,8 +147,8 @@ enum hv_insn_map {
 /**
  * struct hv_insn_mem - address of the memory operand
  * @disp: displacement, sign-extended; for moffs the (zero-extended) address
- * @seg: enum hv_insn_seg in effect: override or default. In 64-bit mode overrides by ES, CS,
- *	SS and DS are ignored by the processor, and here @seg is then the default
+ * @seg: enum hv_insn_seg in effect: override or default. Overrides by ES, CS, SS and DS are
+ *	ignored in 64-bit mode
  * @base: GPR number or %HV_INSN_NO_REG
  * @index: GPR number or %HV_INSN_NO_REG
  * @scale: factor of the index: 1, 2, 4 or 8; 0 without an index
@@ -166,8 +166,7 @@ struct hv_insn_mem {
 /**
  * struct hv_insn - one decoded instruction
  * @mem: address of rm; valid if @has_mem
- * @imm: immediate, extended to 64 bits as the operation does it (sign-extended, but MOV
- *	and TEST of 1, 2 and 4 bytes: also sign-extended, so truncate to @op_size)
+ * @imm: immediate, sign-extended to 64 bits: truncate to @op_size. HV_OP_OTHER: zero-extended
  * @op: enum hv_insn_op
  * @src: enum hv_insn_src
  * @len: length of the instruction
