@@ -92,8 +92,6 @@ struct hv_vcpu {
 /* src/core/vcpu.c */
 void hv_vcpu_load(struct hv_vcpu *vcpu);
 void hv_vcpu_put(struct hv_vcpu *vcpu);
-/* The vCPU whose thread runs on this CPU, or NULL; preemption off */
-struct hv_vcpu *hv_vcpu_current(void);
 
 /* src/core/kick.c */
 void hv_vcpu_request(struct hv_vcpu *vcpu, unsigned int req);

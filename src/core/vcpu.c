@@ -14,7 +14,6 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
-#include <linux/percpu.h>
 #include <linux/preempt.h>
 #include <linux/rcuwait.h>
 #include <linux/signal.h>
@@ -26,19 +25,6 @@
 #include "core.h"
 
 /* ---- loading: make the vCPU this thread's, and follow the thread ---- */
-
-static DEFINE_PER_CPU(struct hv_vcpu *, loaded_vcpu);
-
-/**
- * hv_vcpu_current() - the vCPU whose thread runs on this CPU
- *
- * Context: any, preemption off.
- * Return: the vCPU, from hv_vcpu_load() to hv_vcpu_put() of the running thread, else NULL.
- */
-struct hv_vcpu *hv_vcpu_current(void)
-{
-	return this_cpu_read(loaded_vcpu);
-}
 
 /* Preemption off */
 static void load_on(struct hv_vcpu *vcpu, int cpu)
@@ -55,7 +41,6 @@ static void load_on(struct hv_vcpu *vcpu, int cpu)
 	hv_call(load, vcpu, cpu);
 	WRITE_ONCE(vcpu->cpu, cpu);
 	vcpu->loaded = true;
-	this_cpu_write(loaded_vcpu, vcpu);
 }
 
 /* Preemption off */
@@ -63,7 +48,6 @@ static void unload(struct hv_vcpu *vcpu)
 {
 	if (!vcpu->loaded)
 		return;
-	this_cpu_write(loaded_vcpu, NULL);
 	vcpu->loaded = false;
 	hv_call(put, vcpu);
 	hv_cpu_leave();
