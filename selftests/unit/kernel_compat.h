@@ -37,6 +37,13 @@ typedef struct {
 #define cond_resched()		((void)0)
 #define GFP_KERNEL_ACCOUNT	0
 
+#define BITS_PER_LONG		64
+#define BIT(n)			(1ul << (n))
+#define BIT_ULL(n)		(1ull << (n))
+#define div_u64(a, b)		((u64)(a) / (u32)(b))
+#define div64_u64(a, b)		((u64)(a) / (u64)(b))
+#define div64_u64_rem(a, b, r)	(*(r) = (u64)(a) % (u64)(b), (u64)(a) / (u64)(b))
+
 /* Physical addresses are addresses. */
 #define virt_to_phys(p)		((u64)(uintptr_t)(p))
 #define phys_to_virt(a)		((void *)(uintptr_t)(a))

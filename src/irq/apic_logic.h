@@ -8,24 +8,9 @@
 
 #ifdef __KERNEL__
 #include <linux/bits.h>
+#include <linux/compiler.h>
 #include <linux/math64.h>
 #include <linux/types.h>
-#else
-#include <stdbool.h>
-#include <stdint.h>
-typedef uint8_t u8;
-typedef uint32_t u32;
-typedef uint64_t u64;
-#define BIT(n)		(1ul << (n))
-#define BIT_ULL(n)	(1ull << (n))
-#define BITS_PER_LONG	64
-static inline u64 div_u64(u64 a, u32 b) { return a / b; }
-static inline u64 div64_u64(u64 a, u64 b) { return a / b; }
-static inline u64 div64_u64_rem(u64 a, u64 b, u64 *rem)
-{
-	*rem = a % b;
-	return a / b;
-}
 #endif
 
 #define APIC_NR_VECTORS		256
@@ -104,7 +89,7 @@ static inline int apic_highest(const unsigned long *map)
 	int i;
 
 	for (i = APIC_VECTOR_WORDS - 1; i >= 0; i--) {
-		unsigned long word = *(const volatile unsigned long *)&map[i];
+		unsigned long word = READ_ONCE(map[i]);
 
 		if (word)
 			return i * BITS_PER_LONG + BITS_PER_LONG - 1 - __builtin_clzl(word);

@@ -81,11 +81,11 @@ static int apic_post(struct hv_lapic *apic, u8 vector, bool level)
 		apic_error(apic, APIC_ESR_RECV_VECTOR);
 		return -1;
 	}
-	/* Before IRR: whoever takes the vector finds its trigger mode (SDM 3A 11.8.4) */
 	if (level)
 		set_bit(vector, apic->tmr);
 	else
 		clear_bit(vector, apic->tmr);
+	/* Before IRR: whoever takes the vector finds its trigger mode (SDM 3A 11.8.4) */
 	smp_mb__after_atomic();
 	if (test_and_set_bit(vector, apic->irr))
 		return 0;
@@ -114,12 +114,13 @@ void hv_lapic_deliver_lvt(struct hv_lapic *apic, unsigned int entry)
 		apic_post(apic, lvt & 0xff, false);
 }
 
-/* Record an error; one that was recorded already causes no second interrupt. */
+/* Record an error. The first since the last write of ESR interrupts (SDM 3A 11.5.3) */
 static void apic_error(struct hv_lapic *apic, unsigned int bit)
 {
 	u32 lvt = READ_ONCE(apic->lvt[APIC_LVT(APIC_R_LVT_ERROR)]);
+	bool armed = !READ_ONCE(apic->errors);
 
-	if (test_and_set_bit(bit, &apic->errors))
+	if (test_and_set_bit(bit, &apic->errors) || !armed)
 		return;
 	/* An illegal vector in the error entry itself ends here. */
 	if ((lvt & 0xff) >= APIC_MIN_VECTOR)
@@ -237,8 +238,6 @@ static void apic_eoi(struct hv_lapic *apic)
 	if (vector < 0)
 		return;
 	__clear_bit(vector, apic->isr);
-	/* What this one held back may come now. */
-	hv_req_set(apic->vcpu, HV_REQ_EVENT);
 	if (test_bit(vector, apic->tmr))
 		hv_ioapic_eoi(apic->vcpu->vm, vector);
 }
@@ -254,12 +253,6 @@ u64 hv_lapic_get_tpr(struct hv_vcpu *vcpu)
 	return vcpu->x86.lapic->tpr >> 4;
 }
 
-static void apic_set_tpr(struct hv_lapic *apic, u32 tpr)
-{
-	WRITE_ONCE(apic->tpr, tpr);
-	hv_req_set(apic->vcpu, HV_REQ_EVENT);
-}
-
 /**
  * hv_lapic_set_tpr() - write CR8
  * @vcpu: vCPU with the mutex held
@@ -267,7 +260,7 @@ static void apic_set_tpr(struct hv_lapic *apic, u32 tpr)
  */
 void hv_lapic_set_tpr(struct hv_vcpu *vcpu, u64 cr8)
 {
-	apic_set_tpr(vcpu->x86.lapic, (cr8 & 0xf) << 4);
+	WRITE_ONCE(vcpu->x86.lapic->tpr, (cr8 & 0xf) << 4);
 }
 
 /* ---- interprocessor interrupts ---- */
@@ -372,7 +365,7 @@ static void apic_write(struct hv_lapic *apic, unsigned int reg, u32 val)
 {
 	switch (reg) {
 	case APIC_R_TPR:
-		apic_set_tpr(apic, val);
+		WRITE_ONCE(apic->tpr, val);
 		break;
 	case APIC_R_EOI:
 		apic_eoi(apic);
@@ -480,11 +473,16 @@ int hv_lapic_msr_write(struct hv_vcpu *vcpu, u32 msr, u64 val)
 	return 0;
 }
 
-static bool apic_reg_in_page(unsigned int reg, u8 right)
+/* Reserved addresses are errors; the wrong direction is not (SDM 3A 11.5.3) */
+static bool apic_page_reg(struct hv_lapic *apic, unsigned int reg, u8 right)
 {
-	u8 flags = apic_regs[reg].flags;
+	u8 flags = reg < APIC_NR_REGS ? apic_regs[reg].flags : 0;
 
-	return (flags & right) && !(flags & APIC_REG_NO_X1);
+	if (!flags || (flags & APIC_REG_NO_X1)) {
+		apic_error(apic, APIC_ESR_REGISTER);
+		return false;
+	}
+	return flags & right;
 }
 
 /* Reads may be smaller than a register, but not touch two (SDM 3A 11.4.1). */
@@ -496,10 +494,8 @@ static void apic_page_read(struct hv_lapic *apic, unsigned int off, unsigned int
 	memset(data, 0, len);
 	if ((off & 0xf) + len > sizeof(val))
 		return;
-	if (reg >= APIC_NR_REGS || !apic_reg_in_page(reg, APIC_REG_R)) {
-		apic_error(apic, APIC_ESR_REGISTER);
+	if (!apic_page_reg(apic, reg, APIC_REG_R))
 		return;
-	}
 	val = apic_read(apic, reg) >> ((off & 0xf) * 8);
 	memcpy(data, &val, len);
 }
@@ -512,13 +508,9 @@ static void apic_page_write(struct hv_lapic *apic, unsigned int off, unsigned in
 
 	if ((off & 0xf) || len != sizeof(val))
 		return;
-	/* The id is writable on some processors; here it isn't (SDM 3A 11.4.6) */
-	if (reg == APIC_R_ID)
+	/* The id is read-only, as processors may have it (SDM 3A 11.4.6) */
+	if (!apic_page_reg(apic, reg, APIC_REG_W))
 		return;
-	if (reg >= APIC_NR_REGS || !apic_reg_in_page(reg, APIC_REG_W)) {
-		apic_error(apic, APIC_ESR_REGISTER);
-		return;
-	}
 	memcpy(&val, data, sizeof(val));
 	apic_write(apic, reg, val & apic_valid_bits(apic, reg));
 }
@@ -576,6 +568,8 @@ static void apic_set_mode(struct hv_lapic *apic, enum apic_mode mode)
 {
 	if (mode == APIC_X2APIC)
 		WRITE_ONCE(apic->addr.ldr, apic_x2apic_ldr(apic->addr.id));
+	else if (apic_x2apic(apic))
+		WRITE_ONCE(apic->addr.ldr, 0);
 	WRITE_ONCE(apic->addr.mode, mode);
 }
 
@@ -753,7 +747,7 @@ int hv_lapic_set_state(struct hv_vcpu *vcpu, const struct hv_lapic_state *s)
 
 	apic->timer.dcr = state_get(s, APIC_R_DCR) & apic_regs[APIC_R_DCR].valid;
 	apic->timer.deadline = deadline;
-	hv_lapic_timer_arm(apic);
+	hv_lapic_update_timer(vcpu);
 	hv_lapic_timer_set_count(apic, state_get(s, APIC_R_TMICT), state_get(s, APIC_R_TMCCT));
 	hv_vcpu_request(vcpu, HV_REQ_EVENT);
 	return 0;
@@ -832,6 +826,16 @@ u8 hv_lapic_sipi_vector(struct hv_vcpu *vcpu)
 void hv_lapic_set_sipi_vector(struct hv_vcpu *vcpu, u8 vector)
 {
 	WRITE_ONCE(vcpu->x86.lapic->sipi_vector, vector);
+}
+
+/**
+ * hv_lapic_pend_sipi() - HV_SET_MP_STATE to SIPI_RECEIVED: the last SIPI is still to be done
+ * @vcpu: vCPU with the mutex held; its mp_state is INIT_RECEIVED
+ */
+void hv_lapic_pend_sipi(struct hv_vcpu *vcpu)
+{
+	set_bit(APIC_EVENT_SIPI, &vcpu->x86.lapic->events);
+	hv_req_set(vcpu, HV_REQ_EVENT);
 }
 
 /**

@@ -162,6 +162,5 @@ u32 hv_lapic_timer_count(struct hv_lapic *apic);
 void hv_lapic_timer_set_count(struct hv_lapic *apic, u32 initial, u32 current_count);
 void hv_lapic_timer_set_dcr(struct hv_lapic *apic, u32 dcr);
 void hv_lapic_timer_set_mode(struct hv_lapic *apic, u32 lvt);
-void hv_lapic_timer_arm(struct hv_lapic *apic);
 
 #endif

@@ -136,11 +136,19 @@ void hv_lapic_timer_flush(struct hv_lapic *apic)
 		timer_start(apic);
 }
 
-/* Stop the clock; what expired before is posted under the settings of then. */
+/*
+ * Stop the clock; what expired before is posted under the settings of then, even if the host
+ * is late to notice. True: it was running.
+ */
 static bool timer_halt(struct hv_lapic *apic)
 {
-	bool active = hrtimer_cancel(&apic->timer.timer);
+	struct hrtimer *timer = &apic->timer.timer;
+	bool active = hrtimer_cancel(timer);
 
+	if (active && ktime_get() >= hrtimer_get_expires(timer)) {
+		atomic_set(&apic->timer.expired, 1);
+		active = apic->timer.period;
+	}
 	timer_post(apic);
 	return active;
 }
@@ -277,16 +285,6 @@ void hv_lapic_timer_set_mode(struct hv_lapic *apic, u32 lvt)
 		return;
 	}
 	timer_go_on(apic, active);
-}
-
-/**
- * hv_lapic_timer_arm() - the registers were replaced: start what they say
- * @apic: LAPIC whose timer was stopped
- */
-void hv_lapic_timer_arm(struct hv_lapic *apic)
-{
-	if (timer_mode(apic) == APIC_TIMER_DEADLINE)
-		start_deadline(apic);
 }
 
 /**
