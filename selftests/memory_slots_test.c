@@ -303,10 +303,13 @@ TEST_F(slots, delete_code)
 	runner_start(&r, self->vcpu);
 	ASSERT_TRUE(wait_for(guest_u64(self->vm, "counter") > 100));
 	EXPECT_EQ(0, vm_slot(self->vm, 0, 0, 0, NULL, 0));
-	/* KVM with shadow-page limits fails with ENOSPC when no slot is left. */
-	EXPECT_TRUE(wait_for(r.done));
+	/* KVM on AMD tries for ever to read an instruction that isn't there. */
+	if (!wait_for(r.done))
+		EXPECT_TRUE(device_is_kvm() && !cpu_is_intel());
 	runner_stop(&r);
-	EXPECT_TRUE(r.result == 0 || r.result == -ENOSPC);
+	/* ENOSPC: KVM sizes its page-table cache by the slots, and none is left. */
+	if (!device_is_kvm())
+		EXPECT_EQ(0, r.result);
 	if (!r.result)
 		EXPECT_TRUE(self->vcpu->run->exit_reason == HV_EXIT_INTERNAL_ERROR ||
 			    self->vcpu->run->exit_reason == HV_EXIT_SHUTDOWN ||
