@@ -221,7 +221,9 @@ def add_built(programs, build):
         return
     for name in sorted(os.listdir(selftests)):
         path = os.path.join(selftests, name)
-        if os.path.isfile(path) and os.access(path, os.X_OK):
+        if os.path.islink(path):
+            programs.cpio.link("/selftests/" + name, os.readlink(path))
+        elif os.path.isfile(path) and os.access(path, os.X_OK):
             programs.add(path, "/selftests/" + name)
 
 
