@@ -377,7 +377,6 @@ int hv_emulate_hypercall(struct hv_vcpu *vcpu);
 int hv_emulate_invd(struct hv_vcpu *vcpu);
 int hv_emulate_nop(struct hv_vcpu *vcpu);	/* skip: WBINVD, PAUSE, MWAIT, ... */
 int hv_emulate_ud(struct hv_vcpu *vcpu);
-int hv_emulate_mwait(struct hv_vcpu *vcpu);	/* MONITOR, MWAIT: not offered: #UD */
 /* Internal-error exit (HV_INTERNAL_ERROR_EMULATION) with the bytes at RIP, if readable */
 int hv_emulation_failure(struct hv_vcpu *vcpu);
 int hv_internal_error(struct hv_vcpu *vcpu, u32 suberror, const u64 *data, unsigned int ndata);

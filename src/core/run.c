@@ -102,6 +102,15 @@ static int hv_vcpu_enter(struct hv_vcpu *vcpu)
 	return hv_call(handle_exit, vcpu);
 }
 
+/* Requests that can wait until the vCPU has another reason to run: no end of a sleep. */
+#define HV_REQS_NOT_WAKING	(BIT(HV_REQ_TLB_FLUSH) | BIT(HV_REQ_CLOCK))
+
+static bool hv_block_ends(struct hv_vcpu *vcpu)
+{
+	return (READ_ONCE(vcpu->requests) & ~HV_REQS_NOT_WAKING) || hv_vcpu_runnable(vcpu) ||
+	       signal_pending(current);
+}
+
 /* Sleep until there is something to do. Called and returns with vm->srcu held. */
 static int hv_vcpu_block(struct hv_vcpu *vcpu)
 	__must_hold(&vcpu->vm->srcu)
@@ -111,7 +120,7 @@ static int hv_vcpu_block(struct hv_vcpu *vcpu)
 	prepare_to_rcuwait(&vcpu->wait);
 	for (;;) {
 		set_current_state(TASK_INTERRUPTIBLE);
-		if (hv_req_pending(vcpu) || hv_vcpu_runnable(vcpu) || signal_pending(current))
+		if (hv_block_ends(vcpu))
 			break;
 		schedule();
 	}
@@ -168,14 +177,19 @@ static long hv_vcpu_loop(struct hv_vcpu *vcpu)
  */
 static long hv_wait_for_sipi(struct hv_vcpu *vcpu)
 {
+	int r;
+
 	if (READ_ONCE(vcpu->run->immediate_exit))
 		return -EINTR;
-	hv_vcpu_block(vcpu);
-	if (hv_req_pending(vcpu))
-		hv_handle_requests(vcpu);
 	vcpu->run->exit_reason = HV_EXIT_UNKNOWN;
-	if (signal_pending(current))
-		return hv_run_interrupted(vcpu);
+	do {
+		hv_vcpu_block(vcpu);
+		r = hv_handle_requests(vcpu);
+		if (r <= 0)
+			return r;
+		if (signal_pending(current))
+			return hv_run_interrupted(vcpu);
+	} while (READ_ONCE(vcpu->x86.mp_state) == HV_MP_STATE_UNINITIALIZED);
 	return -EAGAIN;
 }
 

@@ -11,6 +11,11 @@
 #define VMX_SW_LAUNCHED		16
 #define VMX_SW_SWITCH_SPEC_CTRL	17
 
+/* Return values of vmx_enter_guest() */
+#define VMX_EXITED	0	/* a VM exit: the VMCS says why */
+#define VMX_FAILED	1	/* VMLAUNCH or VMRESUME failed: VM-instruction error */
+#define VMX_FAULTED	2	/* it faulted: VMX is off (reboot) */
+
 #ifndef __ASSEMBLY__
 #include <linux/types.h>
 
@@ -31,11 +36,6 @@ struct vmx_switch {
 	bool spec_ctrl_live;
 	bool kernel_ibrs;
 };
-
-/* Return values */
-#define VMX_EXITED	0	/* a VM exit: the VMCS says why */
-#define VMX_FAILED	1	/* VMLAUNCH or VMRESUME failed: VM-instruction error */
-#define VMX_FAULTED	2	/* it faulted: VMX is off (reboot) */
 
 asmlinkage unsigned long vmx_enter_guest(struct vmx_switch *sw, u64 *regs);
 void vmx_exit_point(void);

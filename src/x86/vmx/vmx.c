@@ -184,7 +184,8 @@ static void vmx_set_tsc_offset(struct hv_vcpu *vcpu)
 	vmcs_write64(VMCS_TSC_OFFSET, vcpu->x86.tsc_offset);
 }
 
-const struct hv_backend vmx_backend = {
+/* setup is called, and looked at, at module load only */
+const struct hv_backend vmx_backend __refconst = {
 	.name = "vmx",
 	.s2_format = &vmx_ept_format,
 	.exit_name = vmx_exit_name,
