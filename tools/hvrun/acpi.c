@@ -153,7 +153,7 @@ struct acpi_tables {
 	struct acpi_madt madt __aligned(16);
 };
 
-_Static_assert(sizeof(struct acpi_tables) <= ACPI_END - ACPI_ADDR, "tables fit");
+_Static_assert(sizeof(struct acpi_tables) <= RESET_VECTOR - ACPI_ADDR, "tables fit");
 
 static uint8_t checksum(const void *data, size_t size)
 {

@@ -309,6 +309,21 @@ static void build_page_tables(struct vm *vm)
 		pd[i] = i * 2 * MIB | PTE_PRESENT | PTE_WRITE | PTE_LARGE;
 }
 
+/*
+ * On a hardware-reduced platform Linux reboots through EFI, and where there is
+ * none, by a jump to the firmware in real mode. All that this firmware does is
+ * to write the reset register: mov $port, %dx; mov $value, %al; out; hlt forever.
+ */
+static void build_reset_vector(struct vm *vm)
+{
+	static const uint8_t code[] = {
+		0xba, ACPI_RESET_PORT & 0xff, ACPI_RESET_PORT >> 8,
+		0xb0, ACPI_RESET_VALUE, 0xee, 0xf4, 0xeb, 0xfd,
+	};
+
+	memcpy(vm_memory(vm, RESET_VECTOR, sizeof(code)), code, sizeof(code));
+}
+
 /**
  * boot_load() - put kernel, initrd and boot data into guest memory
  * @vm: after vm_init()
@@ -327,5 +342,6 @@ uint64_t boot_load(struct vm *vm)
 	build_zero_page(vm, &k, acpi_build(vm));
 	build_gdt(vm);
 	build_page_tables(vm);
+	build_reset_vector(vm);
 	return k.entry;
 }

@@ -44,6 +44,7 @@
 #define EBDA_ADDR	0x9fc00u
 #define ACPI_ADDR	0xe0000u
 #define ACPI_END	0x100000u
+#define RESET_VECTOR	0xffff0u		/* f000:fff0, where a PC's firmware starts */
 
 /* Selectors that the x86 boot protocol asks for (Documentation/x86/boot.rst) */
 #define BOOT_CS		0x10
