@@ -30,7 +30,6 @@ typedef struct {
  */
 #define READ_ONCE(x)		__atomic_load_n(&(x), __ATOMIC_ACQUIRE)
 #define WRITE_ONCE(x, v)	__atomic_store_n(&(x), v, __ATOMIC_RELAXED)
-#define cmpxchg64(p, o, n)	__sync_val_compare_and_swap(p, o, n)
 #define xchg(p, v)		__atomic_exchange_n(p, v, __ATOMIC_SEQ_CST)
 #define atomic64_andnot(m, p)	__atomic_and_fetch(&(p)->counter, ~(m), __ATOMIC_SEQ_CST)
 #define min(a, b)		((a) < (b) ? (a) : (b))
@@ -51,6 +50,15 @@ typedef struct {
 /* Pages allocated and not freed; how many more allocations succeed, -1: all */
 extern long compat_pages;
 extern long compat_pages_left;
+
+/* Called before each compare-and-exchange, if set: what another processor does there */
+extern void (*compat_race)(void);
+
+#define cmpxchg64(p, o, n) ({							\
+	if (compat_race)							\
+		compat_race();							\
+	__sync_val_compare_and_swap(p, o, n);					\
+})
 
 static inline unsigned long get_zeroed_page(unsigned int gfp)
 {

@@ -17,6 +17,7 @@
 
 long compat_pages;
 long compat_pages_left = -1;
+void (*compat_race)(void);
 
 static const struct hv_slot_limits limits = {
 	.flags = RO,

@@ -5,13 +5,16 @@
  */
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
+#include <unistd.h>
 #include <hv/stage2.h>
 
 #include <kselftest_harness.h>
 
 long compat_pages;
 long compat_pages_left = -1;
+void (*compat_race)(void);
 
 static const struct hv_s2_format formats[] = {
 	{	/* EPT */
@@ -160,7 +163,10 @@ TEST_F(s2, first_and_last)
 	EXPECT_EQ(0, unmap(&self->s2, self->end, ~0ull, true, &self->tables));
 	EXPECT_EQ(0, unmap(&self->s2, ~0ull, ~0ull, true, &self->tables));
 	EXPECT_EQ(0, unmap(&self->s2, 1, self->end - 2, true, &self->tables));
-	EXPECT_EQ(2, unmap(&self->s2, 0, ~0ull, true, &self->tables));
+	/* Tables stay unless they are asked for, then all that are empty go. */
+	EXPECT_EQ(2, unmap(&self->s2, 0, ~0ull, false, &self->tables));
+	EXPECT_EQ(2 * self->fmt->levels - 1, self->tables);
+	EXPECT_EQ(0, unmap(&self->s2, 0, ~0ull, true, &self->tables));
 	EXPECT_EQ(1, self->tables);
 }
 
@@ -337,6 +343,59 @@ TEST_F(s2, model)
 
 /* ---- faults of several vCPUs on the same pages ---- */
 
+/* Another vCPU's fault on frame 5, just before the race.at-th exchange of this one. */
+static struct {
+	struct hv_s2 *s2;
+	unsigned int at, access;
+	u64 pfn;
+	long tables;
+	int ret;
+} race;
+
+static void race_once(void)
+{
+	if (race.at && !--race.at) {
+		compat_race = NULL;
+		race.ret = map(race.s2, 5, race.pfn, 1, race.access, &race.tables);
+	}
+}
+
+TEST_F(s2, lost_race)
+{
+	const struct hv_s2_format *fmt = self->fmt;
+	unsigned int at;
+
+	/* At each table, and at the leaf. */
+	for (at = 1; at <= fmt->levels; at++) {
+		race.s2 = &self->s2;
+		race.at = at;
+		race.access = RWX;
+		race.pfn = 9;
+		race.tables = 0;
+		race.ret = -1;
+		compat_race = race_once;
+		EXPECT_EQ(0, map(&self->s2, 5, 9, 1, RX, &self->tables));
+		compat_race = NULL;
+		EXPECT_EQ(1, race.ret);
+		self->tables += race.tables;
+		EXPECT_EQ(fmt->levels, self->tables);
+		EXPECT_EQ(self->tables, compat_pages);
+		/* Neither loses the other's rights. */
+		EXPECT_EQ(fmt->leaf | fmt->exec | fmt->write | fmt->accessed | fmt->dirty |
+			  0x9000, hv_s2_lookup(&self->s2, 5, NULL));
+		EXPECT_EQ(1, unmap(&self->s2, 0, self->end, true, &self->tables));
+	}
+
+	/* Another page is there first. */
+	race.at = fmt->levels;
+	race.pfn = 8;
+	compat_race = race_once;
+	EXPECT_EQ(-EEXIST, map(&self->s2, 5, 9, 1, RX, &self->tables));
+	compat_race = NULL;
+	self->tables += race.tables;
+	EXPECT_EQ(8, hv_s2_lookup(&self->s2, 5, NULL) >> 12 & 0xffff);
+}
+
 #define THREADS		4
 #define SPREAD		64	/* distance of pages: many tables are made at once */
 #define SHARED		20000
@@ -349,22 +408,38 @@ struct worker {
 	unsigned int bad;
 };
 
+static unsigned int arrived;
+
+/* Let all threads go on at the same moment, as far as there are processors. */
+static void meet(unsigned int round)
+{
+	unsigned int spins = 0;
+
+	__atomic_add_fetch(&arrived, 1, __ATOMIC_SEQ_CST);
+	while (READ_ONCE(arrived) < (round + 1) * THREADS)
+		if (++spins % 1000 == 0)
+			sched_yield();
+}
+
 static void *fault_all(void *arg)
 {
 	struct worker *w = arg;
-	u64 gfn;
+	unsigned int i;
 
 	seed = w->nr + 1;
-	for (gfn = 0; gfn < SHARED; gfn++) {
-		int ret = map(w->s2, gfn * SPREAD, gfn, 1, gfn % THREADS == w->nr ? RWX : RX,
-			      &w->tables);
+	for (i = 0; i < SHARED; i++) {
+		u64 gfn = i * SPREAD;
+		int ret;
 
+		if (i % 8 == 0)
+			meet(i / 8);
+		ret = map(w->s2, gfn, i, 1, i % THREADS == w->nr ? RWX : RX, &w->tables);
 		if (ret < 0)
 			w->bad++;
 		else
 			w->new += ret;
-		if (w->s2->fmt->accessed && !rnd(16))
-			hv_s2_young(w->s2, gfn * SPREAD, rnd(1000), true);
+		if (w->s2->fmt->accessed && !rnd(4))
+			hv_s2_young(w->s2, gfn, 1, true);
 	}
 	return NULL;
 }
@@ -378,6 +453,7 @@ TEST_F(s2, parallel)
 	unsigned int i;
 	u64 new = 0;
 
+	WRITE_ONCE(arrived, 0);
 	for (i = 0; i < THREADS; i++) {
 		worker[i] = (struct worker) { .s2 = &self->s2, .nr = i };
 		ASSERT_EQ(0, pthread_create(&thread[i], NULL, fault_all, &worker[i]));
@@ -393,6 +469,81 @@ TEST_F(s2, parallel)
 		ASSERT_EQ(want | (u64)i << 12,
 			  hv_s2_lookup(&self->s2, (u64)i * SPREAD, NULL) & ~soft);
 	EXPECT_EQ(SHARED, unmap(&self->s2, 0, self->end, true, &self->tables));
+	EXPECT_EQ(1, self->tables);
+}
+
+/* The same, while another thread takes pages and tables away as the notifier does. */
+static pthread_rwlock_t mmu_lock = PTHREAD_RWLOCK_INITIALIZER;
+static bool stop_zapping;
+
+static void *fault_locked(void *arg)
+{
+	struct worker *w = arg;
+	unsigned int i;
+
+	seed = w->nr + 1;
+	for (i = 0; i < SHARED; i++) {
+		struct hv_s2_cache cache = { 0 };
+		u64 gfn = rnd(4000);
+		long filled = 0;
+		int ret;
+
+		for (;;) {
+			pthread_rwlock_rdlock(&mmu_lock);
+			ret = hv_s2_map(w->s2, &cache, gfn * SPREAD, gfn, 1, RWX);
+			pthread_rwlock_unlock(&mmu_lock);
+			if (ret != -ENOMEM)
+				break;
+			if (hv_s2_cache_fill(&cache, cache.want))
+				abort();
+			filled += cache.nr;
+		}
+		w->tables += filled - cache.nr;
+		hv_s2_cache_free(&cache);
+		if (ret < 0)
+			w->bad++;
+		else
+			w->new += ret;
+	}
+	return NULL;
+}
+
+static void *zap_locked(void *arg)
+{
+	struct worker *w = arg;
+
+	while (!READ_ONCE(stop_zapping)) {
+		pthread_rwlock_wrlock(&mmu_lock);
+		w->new -= unmap(w->s2, rnd(4000) * SPREAD, 1 + rnd(50000), rnd(4), &w->tables);
+		pthread_rwlock_unlock(&mmu_lock);
+		usleep(10);
+	}
+	return NULL;
+}
+
+TEST_F(s2, parallel_with_unmap)
+{
+	struct worker worker[THREADS + 1];
+	pthread_t thread[THREADS + 1];
+	unsigned int i;
+	u64 leaves = 0;
+
+	WRITE_ONCE(stop_zapping, false);
+	for (i = 0; i <= THREADS; i++) {
+		worker[i] = (struct worker) { .s2 = &self->s2, .nr = i };
+		ASSERT_EQ(0, pthread_create(&thread[i], NULL,
+					    i < THREADS ? fault_locked : zap_locked, &worker[i]));
+	}
+	for (i = 0; i <= THREADS; i++) {
+		if (i == THREADS)
+			WRITE_ONCE(stop_zapping, true);
+		pthread_join(thread[i], NULL);
+		EXPECT_EQ(0, worker[i].bad);
+		leaves += worker[i].new;
+		self->tables += worker[i].tables;
+	}
+	ASSERT_EQ(self->tables, compat_pages);
+	EXPECT_EQ(leaves, unmap(&self->s2, 0, self->end, true, &self->tables));
 	EXPECT_EQ(1, self->tables);
 }
 

@@ -102,10 +102,8 @@ static bool region_valid(const struct hv_userspace_memory_region *mem,
 		return false;
 	if (mem->memory_size >> SLOT_PAGE_SHIFT > HV_MAX_SLOT_PAGES)
 		return false;
-	if (mem->userspace_addr > limits->hva_end ||
-	    mem->memory_size > limits->hva_end - mem->userspace_addr)
-		return false;
-	return mem->guest_phys_addr + mem->memory_size >= mem->guest_phys_addr;
+	return mem->userspace_addr <= limits->hva_end &&
+	       mem->memory_size <= limits->hva_end - mem->userspace_addr;
 }
 
 static bool slot_overlaps(const struct hv_memslots *slots, const struct hv_memslot *new)
@@ -156,6 +154,7 @@ int hv_slots_check(const struct hv_memslots *slots,
 		.flags = mem->flags,
 		.id = mem->slot,
 	};
+	/* Below 2^52 + 2^31: a range that wraps in bytes doesn't in frames. */
 	if (new->gfn + new->npages > limits->gfn_end)
 		return -EINVAL;
 
