@@ -192,7 +192,9 @@ TEST_F(cr, cr8_refused)
 {
 	NEED_CHECKING_CPU();
 	EXPECT_EQ(GP_VECTOR, write_cr(self, 8, 16));
-	EXPECT_EQ(GP_VECTOR, write_cr(self, 8, 1UL << 63));
+	/* Without a LAPIC KVM looks at the low byte only. */
+	if (self->vm->irqchip || !device_is_kvm())
+		EXPECT_EQ(GP_VECTOR, write_cr(self, 8, 1UL << 63));
 }
 
 /* Lowering CR8 without an in-kernel LAPIC: HV_EXIT_SET_TPR. */

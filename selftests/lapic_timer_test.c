@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The LAPIC's timer: one-shot, periodic and TSC-deadline (SDM 3A 11.5.4). The
+ * bus runs at 1 GHz: at divide 1 a count is a nanosecond.
+ */
+#include "hvtest.h"
+#include "kselftest_harness.h"
+
+#define TIMER_PERIODIC	(1U << 17)
+#define TIMER_DEADLINE	(2U << 17)
+#define TIMER_MASKED	(1U << 16)
+#define DIVIDE_1	0xb
+#define DIVIDE_16	0x3
+#define VECTOR		0xec
+
+FIXTURE(timer)
+{
+	struct vm *vm;
+	struct vcpu *vcpu;
+	uint32_t *count;
+};
+
+static void wr(FIXTURE_DATA(timer) *self, unsigned int reg, uint32_t value)
+{
+	guest_call(self->vcpu, "apic_write", reg, value);
+}
+
+static uint32_t rd(FIXTURE_DATA(timer) *self, unsigned int reg)
+{
+	return guest_call(self->vcpu, "apic_read", reg);
+}
+
+FIXTURE_SETUP(timer)
+{
+	self->vm = vm_create(VM_IRQCHIP);
+	vm_load(self->vm, "interrupts");
+	self->vcpu = vcpu_create(self->vm, 0);
+	vcpu_long_mode(self->vcpu, NULL);
+	self->count = guest_var(self->vm, "irq_count");
+	guest_u32(self->vm, "eoi") = 1;
+	wr(self, APIC_SVR, 0x1ff);
+	wr(self, APIC_TIMER_DIVIDE, DIVIDE_1);
+}
+
+FIXTURE_TEARDOWN(timer)
+{
+	vcpu_free(self->vcpu);
+	vm_free(self->vm);
+}
+
+TEST_F(timer, one_shot)
+{
+	uint64_t start, took;
+
+	wr(self, APIC_LVT_TIMER, VECTOR);
+	start = now_us();
+	wr(self, APIC_TIMER_INIT, 10000000);		/* 10 ms */
+	EXPECT_EQ(1, guest_call(self->vcpu, "halt_until", 1));
+	took = now_us() - start;
+	EXPECT_GE(took, 9900);
+	EXPECT_LT(took, 500000);
+	EXPECT_EQ(1, self->count[VECTOR]);
+	/* It doesn't come again. */
+	EXPECT_EQ(0, rd(self, APIC_TIMER_CURRENT));
+	sleep_us(20000);
+	EXPECT_EQ(1, guest_call(self->vcpu, "window"));
+}
+
+/* While the guest computes: the timer makes it exit. */
+TEST_F(timer, one_shot_running)
+{
+	wr(self, APIC_LVT_TIMER, VECTOR);
+	wr(self, APIC_TIMER_INIT, 5000000);
+	EXPECT_EQ(1, guest_call(self->vcpu, "spin_until", 1));
+}
+
+TEST_F(timer, counts_down)
+{
+	uint32_t a, b;
+
+	wr(self, APIC_LVT_TIMER, VECTOR | TIMER_MASKED);
+	wr(self, APIC_TIMER_INIT, 2000000000);
+	a = rd(self, APIC_TIMER_CURRENT);
+	sleep_us(2000);
+	b = rd(self, APIC_TIMER_CURRENT);
+	EXPECT_LE(a, 2000000000);
+	EXPECT_LT(b, a);
+	/* 2 ms are 2,000,000 counts. */
+	EXPECT_GE(a - b, 1900000);
+	/* 0 stops it. */
+	wr(self, APIC_TIMER_INIT, 0);
+	EXPECT_EQ(0, rd(self, APIC_TIMER_CURRENT));
+}
+
+TEST_F(timer, divider)
+{
+	uint32_t a, b;
+
+	wr(self, APIC_TIMER_DIVIDE, DIVIDE_16);
+	wr(self, APIC_LVT_TIMER, VECTOR | TIMER_MASKED);
+	wr(self, APIC_TIMER_INIT, 0xffffffff);
+	a = rd(self, APIC_TIMER_CURRENT);
+	sleep_us(16000);
+	b = rd(self, APIC_TIMER_CURRENT);
+	EXPECT_GE(a - b, 950000);
+	EXPECT_LT(a - b, 100000000);
+}
+
+TEST_F(timer, masked)
+{
+	wr(self, APIC_LVT_TIMER, VECTOR | TIMER_MASKED);
+	wr(self, APIC_TIMER_INIT, 1000000);
+	sleep_us(5000);
+	EXPECT_EQ(0, guest_call(self->vcpu, "window"));
+	EXPECT_EQ(0, rd(self, APIC_TIMER_CURRENT));
+}
+
+TEST_F(timer, periodic)
+{
+	uint64_t start, took;
+
+	wr(self, APIC_LVT_TIMER, VECTOR | TIMER_PERIODIC);
+	start = now_us();
+	wr(self, APIC_TIMER_INIT, 3000000);		/* 3 ms */
+	EXPECT_EQ(5, guest_call(self->vcpu, "halt_until", 5));
+	took = now_us() - start;
+	EXPECT_GE(took, 14000);
+	EXPECT_LT(took, 500000);
+	EXPECT_EQ(5, self->count[VECTOR]);
+	/* It goes on until it's stopped. */
+	EXPECT_EQ(7, guest_call(self->vcpu, "halt_until", 7));
+	wr(self, APIC_TIMER_INIT, 0);
+	guest_call(self->vcpu, "window");
+	took = self->count[VECTOR];
+	sleep_us(10000);
+	guest_call(self->vcpu, "window");
+	EXPECT_EQ(took, self->count[VECTOR]);
+}
+
+/* Missed periods are merged into one interrupt, as on hardware. */
+TEST_F(timer, periodic_not_taken)
+{
+	wr(self, APIC_LVT_TIMER, VECTOR | TIMER_PERIODIC);
+	wr(self, APIC_TIMER_INIT, 1000000);
+	sleep_us(10000);
+	wr(self, APIC_TIMER_INIT, 0);
+	guest_call(self->vcpu, "window");
+	EXPECT_LE(self->count[VECTOR], 2);
+	EXPECT_GE(self->count[VECTOR], 1);
+}
+
+TEST_F(timer, deadline)
+{
+	uint64_t now, value;
+
+	if (!check_cap(self->vm->fd, HV_CAP_TSC_DEADLINE_TIMER))
+		SKIP(return, "no TSC-deadline mode");
+	wr(self, APIC_LVT_TIMER, VECTOR | TIMER_DEADLINE);
+	now = guest_call(self->vcpu, "deadline", 5000000);
+	EXPECT_EQ(NO_FAULT, guest_fault(self->vm));
+	EXPECT_EQ(1, self->count[VECTOR]);
+	/* Not before its time. */
+	EXPECT_GE(now, guest_u64(self->vm, "deadline_at"));
+	/* The MSR is 0 when it has expired. */
+	ASSERT_EQ(1, vcpu_get_msr(self->vcpu, MSR_TSC_DEADLINE, &value));
+	EXPECT_EQ(0, value);
+	/* The count register isn't used in this mode. */
+	wr(self, APIC_TIMER_INIT, 1000);
+	EXPECT_EQ(0, rd(self, APIC_TIMER_CURRENT));
+}
+
+/* A deadline in the past comes at once. */
+TEST_F(timer, deadline_passed)
+{
+	if (!check_cap(self->vm->fd, HV_CAP_TSC_DEADLINE_TIMER))
+		SKIP(return, "no TSC-deadline mode");
+	wr(self, APIC_LVT_TIMER, VECTOR | TIMER_DEADLINE);
+	guest_call(self->vcpu, "x2apic_write", MSR_TSC_DEADLINE, 1);
+	EXPECT_EQ(1, guest_call(self->vcpu, "halt_until", 1));
+}
+
+/* 0 disarms it; the VMM can read and write it. */
+TEST_F(timer, deadline_disarmed)
+{
+	uint64_t now, value;
+
+	if (!check_cap(self->vm->fd, HV_CAP_TSC_DEADLINE_TIMER))
+		SKIP(return, "no TSC-deadline mode");
+	wr(self, APIC_LVT_TIMER, VECTOR | TIMER_DEADLINE);
+	now = guest_call(self->vcpu, "rdtsc_");
+	guest_call(self->vcpu, "x2apic_write", MSR_TSC_DEADLINE, now + (1UL << 40));
+	ASSERT_EQ(1, vcpu_get_msr(self->vcpu, MSR_TSC_DEADLINE, &value));
+	EXPECT_EQ(now + (1UL << 40), value);
+	guest_call(self->vcpu, "x2apic_write", MSR_TSC_DEADLINE, 0);
+	ASSERT_EQ(1, vcpu_get_msr(self->vcpu, MSR_TSC_DEADLINE, &value));
+	EXPECT_EQ(0, value);
+	sleep_us(2000);
+	EXPECT_EQ(0, guest_call(self->vcpu, "window"));
+	/* Set by the VMM, as after a migration. */
+	now = guest_call(self->vcpu, "rdtsc_");
+	ASSERT_EQ(1, vcpu_set_msr(self->vcpu, MSR_TSC_DEADLINE, now + 1000));
+	EXPECT_EQ(1, guest_call(self->vcpu, "halt_until", 1));
+}
+
+/* Timers of a VM that goes away while they run. */
+TEST_F(timer, armed_at_close)
+{
+	unsigned int i;
+
+	for (i = 0; i < 5; i++) {
+		struct vm *vm = vm_create(VM_IRQCHIP);
+		struct vcpu *vcpu;
+
+		vm_load(vm, "interrupts");
+		vcpu = vcpu_create(vm, 0);
+		vcpu_long_mode(vcpu, NULL);
+		guest_call(vcpu, "apic_write", APIC_SVR, 0x1ff);
+		guest_call(vcpu, "apic_write", APIC_LVT_TIMER, VECTOR | TIMER_PERIODIC);
+		guest_call(vcpu, "apic_write", APIC_TIMER_INIT, 500000);
+		vcpu_free(vcpu);
+		vm_free(vm);
+	}
+	sleep_us(5000);
+}
+
+TEST_HARNESS_MAIN

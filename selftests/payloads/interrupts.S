@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Interrupts: waiting for them, the LAPIC through its page and its MSRs.
+ */
+#include "guest.h"
+
+function identity
+	movq	%rdi, %rax
+	ret
+
+/* Interrupts on for a few instructions. */
+function window
+	sti
+	nop
+	nop
+	cli
+	movq	irq_total, %rax
+	ret
+
+/* Halt until @rdi interrupts have come. */
+function halt_until
+	cli
+1:	cmpq	%rdi, irq_total
+	jae	2f
+	sti
+	hlt
+	cli
+	jmp	1b
+2:	movq	irq_total, %rax
+	ret
+
+/* The same without halting. */
+function spin_until
+	sti
+1:	cmpq	%rdi, irq_total
+	jb	1b
+	cli
+	movq	irq_total, %rax
+	ret
+
+/* Wait with interrupts off until *@rdi isn't 0. */
+function wait_cli
+	cli
+1:	pause
+	cmpq	$0, (%rdi)
+	je	1b
+	movq	irq_total, %rax
+	ret
+
+function hlt_
+	cli
+	hlt
+	movl	$0x417, %eax
+	ret
+
+/* STI protects the next instruction: interrupts come after "after_sti". */
+function sti_shadow
+	sti
+	nop
+after_sti:
+	nop
+	cli
+	ret
+	.global	after_sti
+
+/* MOV SS does, too. */
+function mov_ss_shadow
+	movl	%ss, %eax
+	sti
+	movl	%eax, %ss
+	nop
+after_mov_ss:
+	nop
+	cli
+	ret
+	.global	after_mov_ss
+
+/* u64 apic_read(reg), void apic_write(reg, value): the xAPIC page */
+function apic_read
+	movl	$GUEST_APIC, %eax
+	movl	(%rax, %rdi), %eax
+	ret
+function apic_write
+	movl	$GUEST_APIC, %eax
+	movl	%esi, (%rax, %rdi)
+	ret
+
+/* u64 x2apic_read(msr), void x2apic_write(msr, value) */
+function x2apic_read
+	movl	%edi, %ecx
+	probe	rdmsr
+	shlq	$32, %rdx
+	orq	%rdx, %rax
+	ret
+function x2apic_write
+	movl	%edi, %ecx
+	movl	%esi, %eax
+	movq	%rsi, %rdx
+	shrq	$32, %rdx
+	probe	wrmsr
+	ret
+
+/* u64 apic_write_then_window(reg, value): e.g. a self-IPI and its handler */
+function apic_write_then_window
+	movl	$GUEST_APIC, %eax
+	movl	%esi, (%rax, %rdi)
+	sti
+	nop
+	nop
+	cli
+	movq	irq_total, %rax
+	ret
+
+function x2apic_write_then_window
+	movl	%edi, %ecx
+	movl	%esi, %eax
+	movq	%rsi, %rdx
+	shrq	$32, %rdx
+	wrmsr
+	sti
+	nop
+	nop
+	cli
+	movq	irq_total, %rax
+	ret
+
+/* u64 rdtsc_plus(n): a deadline */
+function rdtsc_
+	rdtsc
+	shlq	$32, %rdx
+	orq	%rdx, %rax
+	ret
+
+/* Arm the TSC deadline timer for @rdi cycles from now and halt for it. */
+function deadline
+	rdtsc
+	shlq	$32, %rdx
+	orq	%rdx, %rax
+	movq	%rax, started
+	addq	%rdi, %rax
+	movq	%rax, deadline_at
+	movq	%rax, %rdx
+	shrq	$32, %rdx
+	movl	$0x6e0, %ecx
+	wrmsr
+	cli
+1:	cmpq	$0, irq_total
+	jne	2f
+	sti
+	hlt
+	cli
+	jmp	1b
+2:	rdtsc
+	shlq	$32, %rdx
+	orq	%rdx, %rax
+	ret
+
+/* I/O APIC: ioapic_read(index), ioapic_write(index, value) */
+function ioapic_read
+	movl	$GUEST_IOAPIC, %eax
+	movl	%edi, (%rax)
+	movl	0x10(%rax), %eax
+	ret
+function ioapic_write
+	movl	$GUEST_IOAPIC, %eax
+	movl	%edi, (%rax)
+	movl	%esi, 0x10(%rax)
+	ret
+
+/* What a second vCPU does: say that it's up, then wait for interrupts. */
+function ap_loop
+	lock incq ap_up
+	sti
+1:	hlt
+	jmp	1b
+
+/* Count forever with interrupts on. */
+function count_sti
+	sti
+1:	lock incq counter
+	pause
+	jmp	1b
+
+/* Send an IPI (ICR2, ICR) and halt until this CPU's interrupts are @rdx. */
+function ping
+	movl	$GUEST_APIC, %eax
+	movl	%edi, 0x310(%rax)
+	movl	%esi, 0x300(%rax)
+	cli
+1:	cmpq	%rdx, irq_total
+	jae	2f
+	sti
+	hlt
+	cli
+	jmp	1b
+2:	movq	irq_total, %rax
+	ret
+
+/* Where a SIPI starts an application processor: copied to 0x4000 by the test. */
+	.code16
+	.global	sipi_start, sipi_end
+sipi_start:
+	movw	%cs, %ax
+	movw	%ax, %ds
+	movl	$0x51b1, %eax
+	outl	%eax, $PORT_MARK
+	cli
+1:	hlt
+	jmp	1b
+sipi_end:
+
+	.data
+	.balign	8
+	.global	ap_up, counter, started, deadline_at
+ap_up:		.quad	0
+counter:	.quad	0
+started:	.quad	0
+deadline_at:	.quad	0
