@@ -57,34 +57,37 @@ struct hv_cpuid_word {
 #define F(name)	X86_FEATURE_##name
 
 static const struct hv_cpuid_word hv_cpuid_words[] = {
-	{ 1, 0, HV_EDX, CPUID_1_EDX, BIT(0), HV_FEATURES(
-		F(VME), F(DE), F(PSE), F(TSC), F(MSR), F(PAE), F(MCE), F(CX8), F(APIC), F(SEP),
-		F(MTRR), F(PGE), F(MCA), F(CMOV), F(PAT), F(PSE36), F(CLFLUSH), F(MMX), F(FXSR),
-		F(XMM), F(XMM2), F(SELFSNOOP)) },
-	{ 1, 0, HV_ECX, CPUID_1_ECX, HV_1_ECX_X2APIC | HV_1_ECX_HYPERVISOR, HV_FEATURES(
-		F(XMM3), F(PCLMULQDQ), F(SSSE3), F(FMA), F(CX16), F(PCID), F(XMM4_1), F(XMM4_2),
-		F(MOVBE), F(POPCNT), F(AES), F(XSAVE), F(AVX), F(F16C), F(RDRAND)) },
-	{ 7, 0, HV_EBX, CPUID_7_0_EBX, HV_7_EBX_TSC_ADJUST, HV_FEATURES(
-		F(FSGSBASE), F(BMI1), F(HLE), F(AVX2), F(FDP_EXCPTN_ONLY), F(SMEP), F(BMI2),
-		F(ERMS), F(INVPCID), F(RTM), F(ZERO_FCS_FDS), F(AVX512F), F(AVX512DQ), F(RDSEED),
-		F(ADX), F(SMAP), F(AVX512IFMA), F(CLFLUSHOPT), F(CLWB), F(AVX512CD), F(SHA_NI),
-		F(AVX512BW), F(AVX512VL)) },
-	{ 7, 0, HV_ECX, CPUID_7_ECX, 0, HV_FEATURES(
-		F(AVX512VBMI), F(UMIP), F(PKU), F(AVX512_VBMI2), F(GFNI), F(VAES), F(VPCLMULQDQ),
-		F(AVX512_VNNI), F(AVX512_BITALG), F(AVX512_VPOPCNTDQ), F(LA57), F(RDPID),
-		F(CLDEMOTE), F(MOVDIRI), F(MOVDIR64B)) },
-	{ 7, 0, HV_EDX, CPUID_7_EDX, HV_7_EDX_ARCH_CAP, HV_FEATURES(
-		F(AVX512_4VNNIW), F(AVX512_4FMAPS), F(FSRM), F(AVX512_VP2INTERSECT), F(MD_CLEAR),
-		F(SERIALIZE), F(AVX512_FP16), F(SPEC_CTRL), F(INTEL_STIBP), F(FLUSH_L1D),
-		F(SPEC_CTRL_SSBD)) },
-	{ 7, 1, HV_EAX, CPUID_7_1_EAX, 0, HV_FEATURES(F(AVX_VNNI), F(AVX512_BF16)) },
-	{ 0xd, 1, HV_EAX, CPUID_D_1_EAX, 0, HV_FEATURES(
-		F(XSAVEOPT), F(XSAVEC), F(XGETBV1), F(XSAVES)) },
-	{ 0x80000001, 0, HV_EDX, CPUID_8000_0001_EDX, 0, HV_FEATURES(
-		F(SYSCALL), F(NX), F(GBPAGES), F(RDTSCP), F(LM)) },
-	{ 0x80000001, 0, HV_ECX, CPUID_8000_0001_ECX, 0, HV_FEATURES(
-		F(LAHF_LM), F(ABM), F(3DNOWPREFETCH)) },
-	{ 0x80000008, 0, HV_EBX, CPUID_8000_0008_EBX, 0, HV_FEATURES(F(WBNOINVD)) },
+	{ 1, 0, HV_EDX, CPUID_1_EDX, BIT(0),
+	  HV_FEATURES(F(VME), F(DE), F(PSE), F(TSC), F(MSR), F(PAE), F(MCE), F(CX8), F(APIC),
+		      F(SEP), F(MTRR), F(PGE), F(MCA), F(CMOV), F(PAT), F(PSE36), F(CLFLUSH),
+		      F(MMX), F(FXSR), F(XMM), F(XMM2), F(SELFSNOOP)) },
+	{ 1, 0, HV_ECX, CPUID_1_ECX, HV_1_ECX_X2APIC | HV_1_ECX_HYPERVISOR,
+	  HV_FEATURES(F(XMM3), F(PCLMULQDQ), F(SSSE3), F(FMA), F(CX16), F(PCID), F(XMM4_1),
+		      F(XMM4_2), F(MOVBE), F(POPCNT), F(AES), F(XSAVE), F(AVX), F(F16C),
+		      F(RDRAND)) },
+	{ 7, 0, HV_EBX, CPUID_7_0_EBX, HV_7_EBX_TSC_ADJUST,
+	  HV_FEATURES(F(FSGSBASE), F(BMI1), F(HLE), F(AVX2), F(FDP_EXCPTN_ONLY), F(SMEP),
+		      F(BMI2), F(ERMS), F(INVPCID), F(RTM), F(ZERO_FCS_FDS), F(AVX512F),
+		      F(AVX512DQ), F(RDSEED), F(ADX), F(SMAP), F(AVX512IFMA), F(CLFLUSHOPT),
+		      F(CLWB), F(AVX512CD), F(SHA_NI), F(AVX512BW), F(AVX512VL)) },
+	{ 7, 0, HV_ECX, CPUID_7_ECX, 0,
+	  HV_FEATURES(F(AVX512VBMI), F(UMIP), F(PKU), F(AVX512_VBMI2), F(GFNI), F(VAES),
+		      F(VPCLMULQDQ), F(AVX512_VNNI), F(AVX512_BITALG), F(AVX512_VPOPCNTDQ),
+		      F(LA57), F(RDPID), F(CLDEMOTE), F(MOVDIRI), F(MOVDIR64B)) },
+	{ 7, 0, HV_EDX, CPUID_7_EDX, HV_7_EDX_ARCH_CAP,
+	  HV_FEATURES(F(AVX512_4VNNIW), F(AVX512_4FMAPS), F(FSRM), F(AVX512_VP2INTERSECT),
+		      F(MD_CLEAR), F(SERIALIZE), F(AVX512_FP16), F(SPEC_CTRL), F(INTEL_STIBP),
+		      F(FLUSH_L1D), F(SPEC_CTRL_SSBD)) },
+	{ 7, 1, HV_EAX, CPUID_7_1_EAX, 0,
+	  HV_FEATURES(F(AVX_VNNI), F(AVX512_BF16)) },
+	{ 0xd, 1, HV_EAX, CPUID_D_1_EAX, 0,
+	  HV_FEATURES(F(XSAVEOPT), F(XSAVEC), F(XGETBV1), F(XSAVES)) },
+	{ 0x80000001, 0, HV_EDX, CPUID_8000_0001_EDX, 0,
+	  HV_FEATURES(F(SYSCALL), F(NX), F(GBPAGES), F(RDTSCP), F(LM)) },
+	{ 0x80000001, 0, HV_ECX, CPUID_8000_0001_ECX, 0,
+	  HV_FEATURES(F(LAHF_LM), F(ABM), F(3DNOWPREFETCH)) },
+	{ 0x80000008, 0, HV_EBX, CPUID_8000_0008_EBX, 0,
+	  HV_FEATURES(F(WBNOINVD)) },
 };
 
 /* Offered bits of each of hv_cpuid_words; written once at load */
@@ -567,14 +570,14 @@ int hv_emulate_cpuid(struct hv_vcpu *vcpu)
 
 /**
  * hv_cpuid_changed() - recompute everything that depends on the vCPU's CPUID
- * @vcpu: loaded vCPU with a new table
+ * @vcpu: loaded vCPU with a new table; caller holds vm->srcu
  */
 void hv_cpuid_changed(struct hv_vcpu *vcpu)
 {
 	const struct hv_cpuid_entry2 *e = hv_cpuid_find(vcpu, 0x80000008, 0);
 	struct hv_vcpu_x86 *x = &vcpu->x86;
 
-	x->maxphyaddr = e ? e->eax & 0xff : HV_DEFAULT_MAXPHYADDR;
+	x->maxphyaddr = e && (e->eax & 0xff) ? e->eax & 0xff : HV_DEFAULT_MAXPHYADDR;
 	e = hv_cpuid_find(vcpu, 0xd, 0);
 	x->supported_xcr0 = e ? (e->eax | (u64)e->edx << 32) & hv_offered_xcr0() : 0;
 	hv_cr_cpuid_changed(vcpu);
@@ -633,7 +636,7 @@ long hv_set_cpuid2(struct hv_vcpu *vcpu, void *data, unsigned long arg)
 	const struct hv_cpuid2 *head = data;
 	struct hv_cpuid_entry2 *table = NULL;
 	u32 nent = head->nent;
-	int rc;
+	int rc, idx;
 
 	if (nent > HV_MAX_CPUID_ENTRIES)
 		return -E2BIG;
@@ -656,7 +659,9 @@ long hv_set_cpuid2(struct hv_vcpu *vcpu, void *data, unsigned long arg)
 	kvfree(x->cpuid);
 	x->cpuid = table;
 	x->cpuid_nent = nent;
+	idx = srcu_read_lock(&vcpu->vm->srcu);
 	hv_cpuid_changed(vcpu);
+	srcu_read_unlock(&vcpu->vm->srcu, idx);
 	return 0;
 }
 

@@ -24,7 +24,7 @@
  * @vcpu: loaded vCPU
  *
  * Sets x86.eff_dr and x86.eff_dr7 from the guest's values or HV_SET_GUEST_DEBUG's and tells
- * the backend.
+ * the backend, which may read guest memory: the caller holds vm->srcu.
  */
 void hv_update_debugregs(struct hv_vcpu *vcpu)
 {
@@ -91,6 +91,12 @@ void hv_debugregs_exit(struct hv_vcpu *vcpu)
 	}
 	if (host_hw_breakpoint_active())
 		host_restore_debugregs();
+}
+
+/* Bits that happened, as DR6 shows them: BLD and RTM are 0 then (SDM 3B 18.2.3). */
+static u64 hv_dr6_format(u64 bits)
+{
+	return (bits | DR6_RESERVED) ^ (bits & DR6_RESERVED);
 }
 
 static int hv_read_dr(struct hv_vcpu *vcpu, int dr, u64 *val)
@@ -162,7 +168,7 @@ int hv_emulate_mov_dr(struct hv_vcpu *vcpu, int dr, enum hv_reg gpr, bool to_dr)
 	if (x->dr7 & HV_DR7_GD) {
 		if (x->guest_debug & HV_GUESTDBG_USE_HW_BP)
 			return hv_debug_exit(vcpu, HV_VEC_DB,
-					     DR6_RESERVED | BIT_ULL(13), x->dr7);
+					     hv_dr6_format(BIT_ULL(13)), x->dr7);
 		hv_queue_exception_p(vcpu, HV_VEC_DB, BIT_ULL(13));
 		return HV_RESUME;
 	}
@@ -200,7 +206,7 @@ int hv_handle_db(struct hv_vcpu *vcpu, u64 dr6_bits)
 	struct hv_vcpu_x86 *x = &vcpu->x86;
 
 	if (x->guest_debug & (HV_GUESTDBG_SINGLESTEP | HV_GUESTDBG_USE_HW_BP))
-		return hv_debug_exit(vcpu, HV_VEC_DB, dr6_bits | DR6_RESERVED, x->eff_dr7);
+		return hv_debug_exit(vcpu, HV_VEC_DB, hv_dr6_format(dr6_bits), x->eff_dr7);
 	hv_queue_exception_p(vcpu, HV_VEC_DB, dr6_bits);
 	return HV_RESUME;
 }
@@ -235,6 +241,7 @@ long hv_set_guest_debug(struct hv_vcpu *vcpu, void *data, unsigned long arg)
 	struct hv_vcpu_x86 *x = &vcpu->x86;
 	u32 inject = dbg->control & (HV_GUESTDBG_INJECT_DB | HV_GUESTDBG_INJECT_BP);
 	u64 rflags;
+	int idx;
 
 	if (dbg->control & ~HV_GUESTDBG_KNOWN)
 		return -EINVAL;
@@ -253,7 +260,9 @@ long hv_set_guest_debug(struct hv_vcpu *vcpu, void *data, unsigned long arg)
 	if (x->guest_debug & HV_GUESTDBG_USE_HW_BP)
 		x->debug_regs_live = false;
 	hv_set_rflags(vcpu, rflags);
+	idx = srcu_read_lock(&vcpu->vm->srcu);
 	hv_update_debugregs(vcpu);
+	srcu_read_unlock(&vcpu->vm->srcu, idx);
 	return 0;
 }
 
@@ -273,12 +282,15 @@ long hv_set_debugregs(struct hv_vcpu *vcpu, void *data, unsigned long arg)
 {
 	struct hv_vcpu_x86 *x = &vcpu->x86;
 	const struct hv_debugregs *dr = data;
+	int idx;
 
 	if (dr->flags || dr->dr6 >> 32 || dr->dr7 >> 32)
 		return -EINVAL;
 	memcpy(x->dr, dr->db, sizeof(x->dr));
 	x->dr6 = (dr->dr6 & HV_DR6_WRITABLE) | DR6_RESERVED;
 	x->dr7 = (dr->dr7 & HV_DR7_WRITABLE) | HV_DR7_FIXED;
+	idx = srcu_read_lock(&vcpu->vm->srcu);
 	hv_update_debugregs(vcpu);
+	srcu_read_unlock(&vcpu->vm->srcu, idx);
 	return 0;
 }

@@ -329,9 +329,9 @@ void hv_inject_events(struct hv_vcpu *vcpu)
 				.type = HV_EVENT_NMI, .vector = HV_VEC_NMI,
 			};
 			vcpu->stats.nmi_injections++;
-		} else if (hv_interrupt_allowed(vcpu)) {
+		} else {
 			vector = hv_next_interrupt(vcpu);
-			if (vector >= 0)
+			if (vector >= 0 && hv_interrupt_allowed(vcpu))
 				hv_accept_interrupt(vcpu, vector);
 		}
 	}
@@ -366,7 +366,7 @@ bool hv_vcpu_has_events(struct hv_vcpu *vcpu)
 		return true;
 	if (atomic_read(&x->nmi_pending) && hv_nmi_allowed(vcpu))
 		return true;
-	return hv_interrupt_allowed(vcpu) && hv_next_interrupt(vcpu) >= 0;
+	return hv_next_interrupt(vcpu) >= 0 && hv_interrupt_allowed(vcpu);
 }
 
 /**

@@ -27,6 +27,7 @@ struct hv_fxsave {
 	u8 xmm[16][16];
 	u8 unused[96];
 };
+
 static_assert(sizeof(struct hv_fxsave) == 512);
 
 #define HV_XSTATE_BV	512
@@ -169,42 +170,53 @@ noinstr void hv_xstate_exit(struct hv_vcpu *vcpu)
 
 /* ---- vector registers, for the emulation of MMIO ---- */
 
-/* One register by number: its name is part of the instruction. */
-#define HV_VEC_CASE(insn, n)							\
-	case n:									\
-		asm volatile(insn : : "r" (mem) : "memory");			\
-		break;
-#define HV_VEC_SWITCH(pre, reg, post)						\
-	switch (nr) {								\
-	HV_VEC_CASE(pre reg "0" post, 0)	HV_VEC_CASE(pre reg "1" post, 1)	\
-	HV_VEC_CASE(pre reg "2" post, 2)	HV_VEC_CASE(pre reg "3" post, 3)	\
-	HV_VEC_CASE(pre reg "4" post, 4)	HV_VEC_CASE(pre reg "5" post, 5)	\
-	HV_VEC_CASE(pre reg "6" post, 6)	HV_VEC_CASE(pre reg "7" post, 7)	\
-	HV_VEC_CASE(pre reg "8" post, 8)	HV_VEC_CASE(pre reg "9" post, 9)	\
-	HV_VEC_CASE(pre reg "10" post, 10)	HV_VEC_CASE(pre reg "11" post, 11)	\
-	HV_VEC_CASE(pre reg "12" post, 12)	HV_VEC_CASE(pre reg "13" post, 13)	\
-	HV_VEC_CASE(pre reg "14" post, 14)	HV_VEC_CASE(pre reg "15" post, 15)	\
-	}
-
-static void hv_load_xmm(unsigned int nr, const void *mem)
-{
-	HV_VEC_SWITCH("movdqu (%0), %%", "xmm", "")
+/* A register's name is part of the instruction: one function for each. */
+#define HV_VEC_FNS(n)								\
+static void hv_load_xmm_##n(void *mem)						\
+{										\
+	asm volatile("movdqu (%0), %%xmm" #n : : "r" (mem) : "memory");		\
+}										\
+static void hv_store_xmm_##n(void *mem)						\
+{										\
+	asm volatile("movdqu %%xmm" #n ", (%0)" : : "r" (mem) : "memory");	\
+}										\
+static void hv_load_ymm_##n(void *mem)						\
+{										\
+	asm volatile("vmovdqu (%0), %%ymm" #n : : "r" (mem) : "memory");	\
+}										\
+static void hv_store_ymm_##n(void *mem)						\
+{										\
+	asm volatile("vmovdqu %%ymm" #n ", (%0)" : : "r" (mem) : "memory");	\
 }
 
-static void hv_store_xmm(unsigned int nr, void *mem)
-{
-	HV_VEC_SWITCH("movdqu %%", "xmm", ", (%0)")
+HV_VEC_FNS(0)
+HV_VEC_FNS(1)
+HV_VEC_FNS(2)
+HV_VEC_FNS(3)
+HV_VEC_FNS(4)
+HV_VEC_FNS(5)
+HV_VEC_FNS(6)
+HV_VEC_FNS(7)
+HV_VEC_FNS(8)
+HV_VEC_FNS(9)
+HV_VEC_FNS(10)
+HV_VEC_FNS(11)
+HV_VEC_FNS(12)
+HV_VEC_FNS(13)
+HV_VEC_FNS(14)
+HV_VEC_FNS(15)
+
+#define HV_VEC_TABLE(name)							\
+static void (*const name[])(void *mem) = {					\
+	name##_0, name##_1, name##_2, name##_3, name##_4, name##_5, name##_6,	\
+	name##_7, name##_8, name##_9, name##_10, name##_11, name##_12,		\
+	name##_13, name##_14, name##_15,					\
 }
 
-static void hv_load_ymm(unsigned int nr, const void *mem)
-{
-	HV_VEC_SWITCH("vmovdqu (%0), %%", "ymm", "")
-}
-
-static void hv_store_ymm(unsigned int nr, void *mem)
-{
-	HV_VEC_SWITCH("vmovdqu %%", "ymm", ", (%0)")
-}
+HV_VEC_TABLE(hv_load_xmm);
+HV_VEC_TABLE(hv_store_xmm);
+HV_VEC_TABLE(hv_load_ymm);
+HV_VEC_TABLE(hv_store_ymm);
 
 /**
  * hv_read_xmm() - read a vector register of the guest
@@ -219,12 +231,13 @@ void hv_read_xmm(struct hv_vcpu *vcpu, int reg, void *data, unsigned int len)
 {
 	unsigned long flags;
 
+	reg &= 15;
 	local_irq_save(flags);
 	host_fpu_return();
 	if (len == 32)
-		hv_store_ymm(reg, data);
+		hv_store_ymm[reg](data);
 	else
-		hv_store_xmm(reg, data);
+		hv_store_xmm[reg](data);
 	local_irq_restore(flags);
 }
 
@@ -241,12 +254,13 @@ void hv_write_xmm(struct hv_vcpu *vcpu, int reg, const void *data, unsigned int 
 {
 	unsigned long flags;
 
+	reg &= 15;
 	local_irq_save(flags);
 	host_fpu_return();
 	if (len == 32)
-		hv_load_ymm(reg, data);
+		hv_load_ymm[reg]((void *)data);
 	else
-		hv_load_xmm(reg, data);
+		hv_load_xmm[reg]((void *)data);
 	local_irq_restore(flags);
 }
 

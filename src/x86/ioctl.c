@@ -2,6 +2,7 @@
 /*
  * Tables of the x86 calls, and the capabilities that stand for them.
  */
+#include <linux/cpumask.h>
 #include <hv/backend.h>
 #include <hv/ioctl.h>
 #include "internal.h"
@@ -52,6 +53,8 @@ long hv_x86_check_extension(u32 cap)
 		return boot_cpu_has(X86_FEATURE_XSAVE);
 	case HV_CAP_XSAVE2:
 		return boot_cpu_has(X86_FEATURE_XSAVE) ? hv_xsave2_size() : 0;
+	case HV_CAP_NR_VCPUS:
+		return min_t(unsigned int, num_online_cpus(), HV_MAX_VCPUS);
 	case HV_CAP_VM_GPA_BITS:
 		return boot_cpu_data.x86_phys_bits;
 	}

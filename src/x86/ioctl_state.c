@@ -401,6 +401,19 @@ long hv_set_mp_state(struct hv_vcpu *vcpu, void *data, unsigned long arg)
 	default:
 		return -EINVAL;
 	}
+	if (mp->mp_state == HV_MP_STATE_SIPI_RECEIVED) {
+		/* INIT has been, and a SIPI waits: send it again. */
+		const struct hv_apic_msg sipi = {
+			.dest = vcpu->id,
+			.vector = hv_lapic_sipi_vector(vcpu),
+			.mode = HV_DM_SIPI,
+			.assert = true,
+		};
+
+		WRITE_ONCE(x->mp_state, HV_MP_STATE_INIT_RECEIVED);
+		hv_apic_deliver(vcpu->vm, NULL, &sipi);
+		return 0;
+	}
 	WRITE_ONCE(x->mp_state, mp->mp_state);
 	hv_req_set(vcpu, HV_REQ_EVENT);
 	return 0;

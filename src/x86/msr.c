@@ -21,7 +21,7 @@
 				 MSR_IA32_MISC_ENABLE_BTS_UNAVAIL | \
 				 MSR_IA32_MISC_ENABLE_PEBS_UNAVAIL)
 #define HV_PAT_RESET		0x0007040600070406ULL	/* SDM 3A table 12-12 */
-#define HV_UCODE_REV_DEFAULT	(1ULL << 32)
+#define HV_UCODE_REV_DEFAULT	BIT_ULL(32)
 
 /* Values that the guest may know of the host's; the rest of the register reads 0 */
 #define HV_ARCH_CAP_HOST	(ARCH_CAP_RDCL_NO | ARCH_CAP_IBRS_ALL | ARCH_CAP_RSBA | \
@@ -502,9 +502,6 @@ void hv_msr_init(void)
 		cap |= ARCH_CAP_MDS_NO;
 	/* A page-size change in the guest's tables alone can't hit the erratum under EPT. */
 	cap |= ARCH_CAP_PSCHANGE_MC_NO;
-	/* The kernel's guess of TAA_NO covers processors without TSX, too. */
-	if (!boot_cpu_has(X86_FEATURE_RTM))
-		cap &= ~(u64)ARCH_CAP_TAA_NO;
 	hv_arch_capabilities = cap;
 	hv_ucode_rev = boot_cpu_data.microcode ? (u64)boot_cpu_data.microcode << 32 :
 						 HV_UCODE_REV_DEFAULT;

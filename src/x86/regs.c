@@ -5,6 +5,7 @@
  */
 #include <linux/slab.h>
 #include <linux/ktime.h>
+#include <asm/mce.h>
 #include <asm/msr.h>
 #include <asm/tsc.h>
 #include <hv/backend.h>
@@ -347,7 +348,7 @@ int hv_x86_vcpu_create(struct hv_vcpu *vcpu)
 		rdmsrl(MSR_IA32_XSS, x->host_xss);
 	x->maxphyaddr = HV_DEFAULT_MAXPHYADDR;
 	x->cr4_reserved = hv_cr4_host_reserved();
-	x->mcg_cap = HV_NR_MCE_BANKS;
+	x->mcg_cap = HV_NR_MCE_BANKS | MCG_CTL_P;
 
 	x->emul = kzalloc(sizeof(*x->emul), GFP_KERNEL_ACCOUNT);
 	if (!x->emul)
