@@ -80,8 +80,6 @@ void hv_lapic_do_init_sipi(struct hv_vcpu *vcpu);
 /* For HV_SET_VCPU_EVENTS */
 u8 hv_lapic_sipi_vector(struct hv_vcpu *vcpu);
 void hv_lapic_set_sipi_vector(struct hv_vcpu *vcpu, u8 vector);
-/* HV_SET_MP_STATE: SIPI_RECEIVED is mp_state INIT_RECEIVED and this */
-void hv_lapic_pend_sipi(struct hv_vcpu *vcpu);
 /* CPUID, TSC rate or TSC offset changed */
 void hv_lapic_update_timer(struct hv_vcpu *vcpu);
 

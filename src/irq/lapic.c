@@ -829,16 +829,6 @@ void hv_lapic_set_sipi_vector(struct hv_vcpu *vcpu, u8 vector)
 }
 
 /**
- * hv_lapic_pend_sipi() - HV_SET_MP_STATE to SIPI_RECEIVED: the last SIPI is still to be done
- * @vcpu: vCPU with the mutex held; its mp_state is INIT_RECEIVED
- */
-void hv_lapic_pend_sipi(struct hv_vcpu *vcpu)
-{
-	set_bit(APIC_EVENT_SIPI, &vcpu->x86.lapic->events);
-	hv_req_set(vcpu, HV_REQ_EVENT);
-}
-
-/**
  * hv_lapic_create() - give a new vCPU its LAPIC
  * @vcpu: not visible to anyone yet; hv_lapic_reset() follows
  *
