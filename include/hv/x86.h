@@ -283,6 +283,7 @@ void hv_debugregs_exit(struct hv_vcpu *vcpu);
 void hv_debugregs_enter(struct hv_vcpu *vcpu);
 void hv_debugregs_exit(struct hv_vcpu *vcpu);
 int hv_handle_db(struct hv_vcpu *vcpu, u64 dr6_bits);
+int hv_handle_icebp(struct hv_vcpu *vcpu);	/* #DB by INT1 */
 int hv_handle_bp(struct hv_vcpu *vcpu, u32 insn_len);
 
 /* ---- src/x86/event.c: exceptions and their merging (SDM 3A 6.15, table 6-5) ---- */

@@ -212,6 +212,22 @@ int hv_handle_db(struct hv_vcpu *vcpu, u64 dr6_bits)
 }
 
 /**
+ * hv_handle_icebp() - the debug exception of INT1 has exited
+ * @vcpu: loaded vCPU; RIP still at the instruction
+ *
+ * It is a trap: RIP is past the instruction when it is delivered, and no bit of DR6 tells
+ * of it (SDM 3A 6.15).
+ *
+ * Return: as handle_exit.
+ */
+int hv_handle_icebp(struct hv_vcpu *vcpu)
+{
+	if (hv_call(skip_insn, vcpu))
+		return -EIO;
+	return hv_handle_db(vcpu, 0);
+}
+
+/**
  * hv_handle_bp() - INT3 has exited
  * @vcpu: loaded vCPU; RIP still at the instruction
  * @insn_len: its length

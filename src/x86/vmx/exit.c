@@ -80,6 +80,8 @@ static int vmx_exit_exception(struct hv_vcpu *vcpu)
 
 	switch (vector) {
 	case X86_TRAP_DB:
+		if ((info & INTR_TYPE) == INTR_TYPE_PRIV_EXC)
+			return hv_handle_icebp(vcpu);
 		return hv_handle_db(vcpu, vmx_qualification(vmx));
 	case X86_TRAP_BP:
 		return hv_handle_bp(vcpu, vmcs_read32(VMCS_EXIT_INSN_LEN));
