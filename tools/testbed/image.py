@@ -254,7 +254,6 @@ def settings(arguments, token):
         "HV_DEVICE": "/dev/kvm" if module == "kvm" else "/dev/hv",
         "TESTBED_HOST": arguments.host,
         "TESTBED_KERNEL": arguments.kernel,
-        "WORKDIR": "/root",
     }
     return "".join("%s=%s\n" % (name, shlex.quote(value))
                    for name, value in values.items())
