@@ -42,6 +42,15 @@ static uint32_t mp_state(struct vcpu *vcpu)
 	return s.mp_state;
 }
 
+/* Start a thread and give it the time to come to its HLT. */
+static void run_to_hlt(FIXTURE_DATA(hlt) *self, struct runner *r)
+{
+	runner_start(r, self->vcpu);
+	if (!wait_for(guest_u64(self->vm, "counter")))
+		die("the guest didn't come to its HLT");
+	sleep_us(5000);
+}
+
 TEST_F(hlt, exits_without_lapic)
 {
 	if (self->vm->irqchip)
@@ -49,7 +58,7 @@ TEST_F(hlt, exits_without_lapic)
 	guest_start(self->vcpu, "hlt_", 0, NULL);
 	EXPECT_EQ(HV_EXIT_HLT, vcpu_run(self->vcpu));
 	/* RIP is after it; the next run goes on. */
-	EXPECT_EQ(guest_sym(self->vm, "hlt_") + 2, vcpu_regs(self->vcpu).rip);
+	EXPECT_EQ(guest_sym(self->vm, "after_hlt"), vcpu_regs(self->vcpu).rip);
 	EXPECT_EQ(0x417, guest_finish(self->vcpu));
 }
 
@@ -60,13 +69,12 @@ TEST_F(hlt, blocks_with_lapic)
 	if (!self->vm->irqchip)
 		SKIP(return, "it exits");
 	guest_start(self->vcpu, "hlt_", 0, NULL);
-	runner_start(&r, self->vcpu);
-	sleep_us(20000);
+	run_to_hlt(self, &r);
 	EXPECT_FALSE(r.done);
 	runner_stop(&r);
 	EXPECT_EQ(-EINTR, r.result);
 	EXPECT_EQ(HV_MP_STATE_HALTED, mp_state(self->vcpu));
-	EXPECT_EQ(guest_sym(self->vm, "hlt_") + 2, vcpu_regs(self->vcpu).rip);
+	EXPECT_EQ(guest_sym(self->vm, "after_hlt"), vcpu_regs(self->vcpu).rip);
 	/* Still halted in the next run. */
 	runner_start(&r, self->vcpu);
 	sleep_us(5000);
@@ -88,8 +96,8 @@ TEST_F(hlt, idles)
 	if (!self->vm->irqchip)
 		SKIP(return, "it exits");
 	guest_start(self->vcpu, "hlt_", 0, NULL);
+	run_to_hlt(self, &r);
 	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before);
-	runner_start(&r, self->vcpu);
 	sleep_us(100000);
 	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
 	runner_stop(&r);
@@ -136,8 +144,7 @@ TEST_F(hlt, masked_interrupt_does_not_wake)
 		SKIP(return, "it exits");
 	guest_call(self->vcpu, "apic_write", APIC_SVR, 0x1ff);
 	guest_start(self->vcpu, "hlt_", 0, NULL);
-	runner_start(&r, self->vcpu);
-	sleep_us(5000);
+	run_to_hlt(self, &r);
 	EXPECT_GT(hv_ioctl(self->vm->fd, HV_SIGNAL_MSI,
 			   &(struct hv_msi){ .address_lo = GUEST_APIC, .data = 0x41 }), 0);
 	sleep_us(20000);

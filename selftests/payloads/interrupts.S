@@ -49,7 +49,10 @@ function wait_cli
 
 function hlt_
 	cli
+	incq	counter
 	hlt
+after_hlt:
+	.global	after_hlt
 	movl	$0x417, %eax
 	ret
 
