@@ -355,13 +355,14 @@ TEST_F(fpu, host_avx_is_kept)
 TEST_F(fpu, preempted)
 {
 	volatile uint64_t *counter = guest_var(self->vm, "counter");
-	uint64_t i, end = now_us() + 50000;
+	uint64_t i, end;
 	struct runner r;
 	double d = 0;
 
 	guest_start(self->vcpu, "count_in_xmm", 0, NULL);
 	runner_start(&r, self->vcpu);
 	ASSERT_TRUE(wait_for(*counter > 1000));
+	end = now_us() + 50000;
 	for (i = 1; now_us() < end; i++) {
 		d += 1.0 / i;
 		trash_host(i);

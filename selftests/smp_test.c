@@ -8,7 +8,7 @@
 #define DM_INIT		(5U << 8)
 #define DM_SIPI		(6U << 8)
 #define ASSERT_LEVEL	(1U << 14)
-#define SIPI_VECTOR	0x04		/* starts at 0x4000 */
+#define SIPI_VECTOR	0x3a		/* starts at 0x3a000, which nothing else uses */
 
 FIXTURE(smp)
 {

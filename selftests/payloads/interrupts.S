@@ -199,7 +199,7 @@ function ping
 2:	movq	irq_total, %rax
 	ret
 
-/* Where a SIPI starts an application processor: copied to 0x4000 by the test. */
+/* Where a SIPI starts an application processor: copied there by the test. */
 	.code16
 	.global	sipi_start, sipi_end
 sipi_start:
