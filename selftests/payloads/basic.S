@@ -22,14 +22,21 @@ function add3
 	addq	%rdx, %rax
 	ret
 
+/*
+ * Loops that only the host ends. Interrupts are on: some emulated processors
+ * forget that with external-interrupt exiting IF doesn't hold an interrupt up.
+ */
+
 /* Count in "counter" until somebody stops the vCPU. */
 function count_forever
+	sti
 1:	lock incq counter
 	pause
 	jmp	1b
 
 /* The same without PAUSE: nothing but host events makes it exit. */
 function spin
+	sti
 1:	incq	counter
 	jmp	1b
 
@@ -44,6 +51,7 @@ function store
 
 /* Read @rdi for ever, the value goes to "seen". */
 function poll
+	sti
 1:	movq	(%rdi), %rax
 	movq	%rax, seen
 	incq	counter
@@ -51,6 +59,7 @@ function poll
 
 /* Write a growing number to @rdi for ever. */
 function write_forever
+	sti
 1:	incq	counter
 	movq	counter, %rax
 	movq	%rax, (%rdi)

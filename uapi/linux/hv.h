@@ -786,8 +786,8 @@ struct hv_enable_cap {
 /**
  * define HV_ENABLE_CAP - switch a capability on
  *
- * Argument: struct hv_enable_cap. A call of VM fds and of vCPU fds, each with its own
- * capabilities.
+ * Argument: struct hv_enable_cap. A call of VM fds; of vCPU fds, too, where
+ * HV_CAP_ENABLE_CAP is there.
  * Errors: EINVAL for capabilities that can't be enabled, for flags, and for
  * arguments that the capability doesn't know.
  */
@@ -1497,7 +1497,7 @@ struct hv_run {
  * ---------------------------------------------------------------------------
  * Calls on vCPU fds
  *
- * HV_ENABLE_CAP and HV_GET_STATS_FD are calls of vCPU fds, too.
+ * HV_GET_STATS_FD is a call of vCPU fds, too.
  * ---------------------------------------------------------------------------
  */
 
