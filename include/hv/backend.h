@@ -48,8 +48,10 @@ enum hv_dtable_reg { HV_DT_GDTR, HV_DT_IDTR };
  * Running:
  * @load: make the vCPU current on this CPU; preemption off
  * @put: give the CPU's state back to the host; preemption off
- * @enter: run the guest until the next VM exit. Interrupts off before and after;
- *	host interrupts, NMIs and machine checks that ended it are handled inside.
+ * @enter: run the guest until the next VM exit. Interrupts off before and after. Calls
+ *	hv_guest_state_enter() and hv_guest_state_exit() around it; host interrupts, NMIs and
+ *	machine checks that ended it are handled inside, the first and the last after the
+ *	host's state is back: softirqs may use the FPU.
  *	Returns 0, or -EIO if entry failed (handle_exit then reports it).
  * @handle_exit: after interrupts are on again: resume, to userspace, or -errno
  *
@@ -58,8 +60,8 @@ enum hv_dtable_reg { HV_DT_GDTR, HV_DT_IDTR };
  * @get_segment, @set_segment: index in enum hv_seg
  * @get_dtable, @set_dtable: GDTR, IDTR
  * @set_cr: CR0, CR3 or CR4 (number); value has been checked
- * @set_efer: value has been checked
- * @get_msr, @set_msr: an MSR that the backend holds; 1 if it holds no such MSR
+ * @get_msr, @set_msr: an MSR that the backend holds; 1 if it holds no such MSR. EFER is
+ *	only set: x86.efer has its value
  * @get_blocking, @set_blocking: HV_BLOCK_* bits
  * @set_tsc_offset: vcpu->x86.tsc_offset changed
  * @update_intercepts: CPUID, guest debug, debug registers or MSR policy changed:
@@ -100,7 +102,6 @@ struct hv_backend {
 	void (*set_dtable)(struct hv_vcpu *vcpu, enum hv_dtable_reg reg,
 			   const struct hv_dtable *dt);
 	void (*set_cr)(struct hv_vcpu *vcpu, int cr, u64 val);
-	void (*set_efer)(struct hv_vcpu *vcpu, u64 val);
 	int (*get_msr)(struct hv_vcpu *vcpu, u32 index, u64 *val);
 	int (*set_msr)(struct hv_vcpu *vcpu, u32 index, u64 val);
 	u32 (*get_blocking)(struct hv_vcpu *vcpu);

@@ -13,7 +13,6 @@ HV_BACKEND_OP(set_segment);
 HV_BACKEND_OP(get_dtable);
 HV_BACKEND_OP(set_dtable);
 HV_BACKEND_OP(set_cr);
-HV_BACKEND_OP(set_efer);
 HV_BACKEND_OP(get_msr);
 HV_BACKEND_OP(set_msr);
 HV_BACKEND_OP(get_blocking);

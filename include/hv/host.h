@@ -31,9 +31,12 @@ void host_guest_state_exit(void);	/* noinstr */
 void host_kick_cpu(int cpu);
 
 /* ---- src/host/intr.c: what arrived in the guest, given to the host's handlers ---- */
+bool host_uses_fred(void);			/* no IDT gates to call */
 void host_handle_irq(unsigned int vector);	/* interrupts off; IDT gate of the vector */
 void host_handle_nmi(void);			/* noinstr, right after the exit */
 void host_handle_mce(void);			/* interrupts off */
+/* The host's policy for a split lock at @rip: true: handled, go on */
+bool host_handle_split_lock(u64 rip);		/* process context */
 
 /* ---- src/host/state.c: host state for the backend ---- */
 u64 host_cr3(void);			/* this CPU's now, PCID included; interrupts off */
@@ -63,6 +66,12 @@ void host_load_segs(const struct host_segs *s);	/* preemption off; undo what the
 bool host_hw_breakpoint_active(void);
 void host_restore_debugregs(void);
 
+/* ---- src/host/perf.c: interrupts off ---- */
+void host_perf_enter(void);
+void host_perf_exit(void);
+u64 host_debugctl(void);
+void host_restore_debugctl(u64 val);
+
 /* ---- src/host/fpu.c ---- */
 struct fpu_guest *host_fpu_alloc(void);
 void host_fpu_free(struct fpu_guest *fpu);
@@ -78,7 +87,7 @@ u64 host_guest_xcr0(void);		/* those that a guest may be given without AMX permi
 /* ---- src/host/mitigation.c: speculation mitigations at entry and exit ---- */
 struct host_mitigations {
 	bool l1d_flush;		/* L1TF: flush the L1 data cache before entry */
-	bool verw;		/* MDS, TAA, MMIO stale data: clear buffers before entry */
+	bool verw;		/* MMIO stale data, where entry.S has no VERW */
 	bool spec_ctrl;		/* IA32_SPEC_CTRL exists and is switched */
 	bool kernel_ibrs;	/* legacy IBRS: always write SPEC_CTRL at exit */
 	bool ibpb_exit_to_user;	/* VMSCAPE */
@@ -86,6 +95,7 @@ struct host_mitigations {
 int host_mitigations_init(struct host_mitigations *m);
 void host_mitigations_exit(void);
 u64 host_spec_ctrl(void);		/* value that the host wants on this CPU; noinstr */
+void host_clear_buffers(void);		/* noinstr, interrupts off */
 void host_flush_l1d(void);		/* noinstr, interrupts off */
 void host_ibpb(void);
 void host_note_guest_exit(void);	/* VMSCAPE: IBPB before the next return to userspace */

@@ -279,9 +279,6 @@ void hv_update_debugregs(struct hv_vcpu *vcpu);
 /* Around entry, interrupts off: DR0..3 and DR6; DR7 is the backend's */
 void hv_debugregs_enter(struct hv_vcpu *vcpu);
 void hv_debugregs_exit(struct hv_vcpu *vcpu);
-/* Run loop, around the entry, interrupts off: DR0..3, DR6 of the guest in, the host's back */
-void hv_debugregs_enter(struct hv_vcpu *vcpu);
-void hv_debugregs_exit(struct hv_vcpu *vcpu);
 int hv_handle_db(struct hv_vcpu *vcpu, u64 dr6_bits);
 int hv_handle_icebp(struct hv_vcpu *vcpu);	/* #DB by INT1 */
 int hv_handle_bp(struct hv_vcpu *vcpu, u32 insn_len);
@@ -336,15 +333,19 @@ int hv_emulate_wrmsr(struct hv_vcpu *vcpu);
 u64 hv_guest_tsc(struct hv_vcpu *vcpu, u64 host_tsc);
 void hv_write_tsc(struct hv_vcpu *vcpu, u64 val, bool host);
 
-/* ---- src/x86/fpu.c ---- */
+/*
+ * ---- src/x86/fpu.c ----
+ *
+ * Backends call these around the entry, interrupts off: the guest's XCR0, XSS, PKRU
+ * and debug registers in, the host's back.
+ */
+void hv_guest_state_enter(struct hv_vcpu *vcpu);
+void hv_guest_state_exit(struct hv_vcpu *vcpu);
 int hv_fpu_create(struct hv_vcpu *vcpu);
 void hv_fpu_destroy(struct hv_vcpu *vcpu);
 void hv_fpu_load(struct hv_vcpu *vcpu);		/* HV_RUN begins; may sleep */
 void hv_fpu_put(struct hv_vcpu *vcpu);		/* HV_RUN ends */
 void hv_fpu_reset(struct hv_vcpu *vcpu, bool init);
-/* Around entry, interrupts off, noinstr-safe: XCR0, XSS, PKRU */
-void hv_xstate_enter(struct hv_vcpu *vcpu);
-void hv_xstate_exit(struct hv_vcpu *vcpu);
 /* XMM register of the guest, for MMIO emulation; @len 16 or 32 */
 void hv_read_xmm(struct hv_vcpu *vcpu, int reg, void *data, unsigned int len);
 void hv_write_xmm(struct hv_vcpu *vcpu, int reg, const void *data, unsigned int len);

@@ -80,16 +80,14 @@ static int hv_vcpu_enter(struct hv_vcpu *vcpu)
 	}
 
 	hv_inject_events(vcpu);
+	/* A request made by that: nobody has sent an IPI for it. */
+	if (unlikely(hv_req_pending(vcpu)))
+		host_kick_cpu(smp_processor_id());
 	host_fpu_return();
-	hv_xstate_enter(vcpu);
-	hv_debugregs_enter(vcpu);
-
 	host_guest_timing_enter();
 	hv_call(enter, vcpu);
 	vcpu->stats.guest_entries++;
 
-	hv_debugregs_exit(vcpu);
-	hv_xstate_exit(vcpu);
 	WRITE_ONCE(vcpu->mode, HV_OUTSIDE_GUEST);
 	/* A tick that is pending now belongs to the guest's time. */
 	local_irq_enable();

@@ -5,6 +5,8 @@
  */
 #include <linux/compiler.h>
 #include <linux/types.h>
+#include <asm/cpu.h>
+#include <asm/cpufeature.h>
 #include <asm/desc.h>
 #include <asm/idtentry.h>
 #include <asm/mce.h>
@@ -12,6 +14,18 @@
 #include <hv/host.h>
 
 void host_call_gate(unsigned long entry);
+
+/**
+ * host_uses_fred() - are interrupts delivered by FRED instead of the IDT?
+ */
+bool host_uses_fred(void)
+{
+#ifdef X86_FEATURE_FRED
+	return cpu_feature_enabled(X86_FEATURE_FRED);
+#else
+	return false;
+#endif
+}
 
 /**
  * host_handle_irq() - run the host's handler of an interrupt
@@ -61,4 +75,19 @@ void host_handle_mce(void)
 	};
 
 	do_machine_check(&regs);
+}
+
+/**
+ * host_handle_split_lock() - the guest has locked across a cache line
+ * @rip: the guest's RIP, for the message
+ *
+ * Only where the host's split-lock detection is on.
+ *
+ * Context: process context, interrupts on.
+ * Return: true: the host has warned or slowed the task down, and the guest may go on; false: the
+ * alignment check is the guest's own, or the host wants the guest to get it.
+ */
+bool host_handle_split_lock(u64 rip)
+{
+	return boot_cpu_has(X86_FEATURE_SPLIT_LOCK_DETECT) && handle_guest_split_lock(rip);
 }

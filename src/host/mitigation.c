@@ -13,6 +13,7 @@
 #include <asm/msr.h>
 #include <asm/nospec-branch.h>
 #include <asm/processor.h>
+#include <asm/segment.h>
 #include <hv/host.h>
 
 /* Larger than every L1 data cache that needs the software flush */
@@ -36,6 +37,12 @@ int host_mitigations_init(struct host_mitigations *m)
 
 	m->spec_ctrl = boot_cpu_has(X86_FEATURE_MSR_SPEC_CTRL);
 	m->kernel_ibrs = cpu_feature_enabled(X86_FEATURE_KERNEL_IBRS);
+	/*
+	 * MMIO stale data on parts without MDS: the kernel clears buffers only for guests that
+	 * can reach device memory. hv does not tell them apart.
+	 */
+	m->verw = boot_cpu_has_bug(X86_BUG_MMIO_STALE_DATA) && !cpu_mitigations_off() &&
+		  !cpu_feature_enabled(X86_FEATURE_CLEAR_CPU_BUF);
 	m->ibpb_exit_to_user = cpu_feature_enabled(X86_FEATURE_IBPB_EXIT_TO_USER);
 	/*
 	 * Flush unless the processor says that it need not be (ARCH_CAP_SKIP_VMENTRY_L1DFLUSH)
@@ -90,6 +97,19 @@ noinstr void host_flush_l1d(void)
 	for (i = 0; i < PAGE_SIZE << HOST_L1D_ORDER; i += 64)
 		asm volatile("movzbl (%0), %%eax" : : "r"(host_l1d_pages + i) : "eax");
 	asm volatile("lfence" : : : "memory");
+}
+
+/**
+ * host_clear_buffers() - VERW with a valid selector overwrites the processor's buffers
+ *
+ * Context: noinstr, interrupts off.
+ */
+noinstr void host_clear_buffers(void)
+{
+	static const u16 ds = __KERNEL_DS;
+
+	/* The memory form: only it is guaranteed to clear (SDM 2C, VERW; Intel's MDS guidance). */
+	asm volatile("verw %0" : : "m"(ds) : "cc");
 }
 
 /**

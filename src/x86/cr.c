@@ -176,7 +176,7 @@ static int hv_switch_lma(struct hv_vcpu *vcpu, u64 cr0)
 		efer &= ~(u64)EFER_LMA;
 	}
 	x->efer = efer;
-	hv_call(set_efer, vcpu, efer);
+	hv_call(set_msr, vcpu, MSR_EFER, efer);
 	return 0;
 }
 
@@ -210,7 +210,7 @@ int hv_set_cr0(struct hv_vcpu *vcpu, u64 val)
 	    !hv_pdptrs_valid(vcpu, hv_cr3(vcpu))) {
 		if (x->efer != efer) {
 			x->efer = efer;
-			hv_call(set_efer, vcpu, efer);
+			hv_call(set_msr, vcpu, MSR_EFER, efer);
 		}
 		return 1;
 	}
@@ -342,7 +342,7 @@ int hv_set_efer(struct hv_vcpu *vcpu, u64 val, bool host)
 		val = (val & ~(u64)EFER_LMA) | (old & EFER_LMA);
 	}
 	x->efer = val;
-	hv_call(set_efer, vcpu, val);
+	hv_call(set_msr, vcpu, MSR_EFER, val);
 	if ((old ^ val) & EFER_NX)
 		hv_flush_linear(vcpu);
 	return 0;

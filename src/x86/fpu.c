@@ -118,13 +118,8 @@ static bool hv_pkru_in_use(const struct hv_vcpu_x86 *x)
 	return (x->xcr0 & XFEATURE_MASK_PKRU) || (x->cr4 & X86_CR4_PKE);
 }
 
-/**
- * hv_xstate_enter() - guest's XCR0, XSS and PKRU into the processor
- * @vcpu: loaded vCPU, its FPU state in the registers
- *
- * Context: interrupts off, just before the entry.
- */
-noinstr void hv_xstate_enter(struct hv_vcpu *vcpu)
+/* The guest's XCR0, XSS and PKRU into the processor. */
+static void hv_xstate_enter(struct hv_vcpu *vcpu)
 {
 	struct hv_vcpu_x86 *x = &vcpu->x86;
 
@@ -143,13 +138,7 @@ noinstr void hv_xstate_enter(struct hv_vcpu *vcpu)
 	}
 }
 
-/**
- * hv_xstate_exit() - and the host's back
- * @vcpu: loaded vCPU
- *
- * Context: interrupts off, just after the exit.
- */
-noinstr void hv_xstate_exit(struct hv_vcpu *vcpu)
+static void hv_xstate_exit(struct hv_vcpu *vcpu)
 {
 	struct hv_vcpu_x86 *x = &vcpu->x86;
 
@@ -166,6 +155,33 @@ noinstr void hv_xstate_exit(struct hv_vcpu *vcpu)
 			native_wrmsrl(MSR_IA32_XSS, x->host_xss);
 		x->xcr_loaded = false;
 	}
+}
+
+/**
+ * hv_guest_state_enter() - what the entry does not switch: the guest's in
+ * @vcpu: loaded vCPU, its FPU state in the registers
+ *
+ * Context: interrupts off, just before the entry.
+ */
+void hv_guest_state_enter(struct hv_vcpu *vcpu)
+{
+	hv_xstate_enter(vcpu);
+	hv_debugregs_enter(vcpu);
+}
+
+/**
+ * hv_guest_state_exit() - and the host's back
+ * @vcpu: loaded vCPU
+ *
+ * Before any interrupt handler of the host runs: softirqs use the FPU, and the kernel has
+ * breakpoints.
+ *
+ * Context: interrupts off, just after the exit.
+ */
+void hv_guest_state_exit(struct hv_vcpu *vcpu)
+{
+	hv_debugregs_exit(vcpu);
+	hv_xstate_exit(vcpu);
 }
 
 /* ---- vector registers, for the emulation of MMIO ---- */

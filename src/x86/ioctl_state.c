@@ -6,6 +6,11 @@
 #include <hv/irq.h>
 #include "internal.h"
 
+static bool hv_event_is_exception(const struct hv_event *ev)
+{
+	return ev->type == HV_EVENT_EXCEPTION || ev->type == HV_EVENT_PRIV_EXCEPTION;
+}
+
 /* ---- general registers ---- */
 
 long hv_get_regs(struct hv_vcpu *vcpu, void *data, unsigned long arg)
@@ -53,6 +58,9 @@ long hv_set_regs(struct hv_vcpu *vcpu, void *data, unsigned long arg)
 	hv_reg_write(vcpu, HV_REG_R13, r->r13);
 	hv_reg_write(vcpu, HV_REG_R14, r->r14);
 	hv_reg_write(vcpu, HV_REG_R15, r->r15);
+	/* An exception whose delivery was cut short belongs to the RIP that raised it. */
+	if (r->rip != hv_rip(vcpu) && hv_event_is_exception(&vcpu->x86.injected))
+		memset(&vcpu->x86.injected, 0, sizeof(vcpu->x86.injected));
 	hv_set_rip(vcpu, r->rip);
 	hv_set_rflags(vcpu, r->rflags);
 	memset(&vcpu->x86.exception, 0, sizeof(vcpu->x86.exception));
@@ -162,7 +170,7 @@ long hv_set_sregs(struct hv_vcpu *vcpu, void *data, unsigned long arg)
 	x->cr2 = s->cr2;
 	hv_set_cr8(vcpu, s->cr8);
 	x->efer = s->efer;
-	hv_call(set_efer, vcpu, s->efer);
+	hv_call(set_msr, vcpu, MSR_EFER, s->efer);
 	/* CR3 first: the backend may read PDPTEs when the paging mode changes. */
 	hv_vcpu_srcu_lock(vcpu);
 	hv_write_cr(vcpu, 3, s->cr3);
@@ -188,11 +196,6 @@ long hv_set_sregs(struct hv_vcpu *vcpu, void *data, unsigned long arg)
 }
 
 /* ---- events ---- */
-
-static bool hv_event_is_exception(const struct hv_event *ev)
-{
-	return ev->type == HV_EVENT_EXCEPTION || ev->type == HV_EVENT_PRIV_EXCEPTION;
-}
 
 static u8 hv_shadow(struct hv_vcpu *vcpu, u32 blocking)
 {

@@ -281,7 +281,7 @@ void hv_x86_vcpu_reset(struct hv_vcpu *vcpu, bool init)
 	hv_set_raw_rflags(vcpu, X86_EFLAGS_FIXED);
 
 	x->efer = 0;
-	hv_call(set_efer, vcpu, 0);
+	hv_call(set_msr, vcpu, MSR_EFER, 0);
 	hv_reset_segments(vcpu);
 	x->cr2 = 0;
 	hv_write_cr(vcpu, 0, cr0);

@@ -65,7 +65,7 @@ static const struct vmx_control vmx_controls[] __initconst = {
 		.msr = MSR_IA32_VMX_PROCBASED_CTLS2,
 		.required = PROC2_EPT | PROC2_UNRESTRICTED,
 		.wanted = PROC2_VPID | PROC2_RDTSCP | PROC2_INVPCID | PROC2_XSAVES |
-			  PROC2_ENCLS_EXITING,
+			  PROC2_ENCLS_EXITING | PROC2_WBINVD_EXITING,
 		.value = &vmx_caps.proc2,
 	}, {
 		.name = "VM-exit",
@@ -144,6 +144,10 @@ static int __init vmx_check_available(void)
 	    boot_cpu_data.x86_vendor != X86_VENDOR_CENTAUR &&
 	    boot_cpu_data.x86_vendor != X86_VENDOR_ZHAOXIN)
 		return -ENODEV;
+	if (host_uses_fred()) {
+		pr_err("hv: vmx: hv can't call the host's interrupt handlers with FRED: boot with fred=off\n");
+		return -EOPNOTSUPP;
+	}
 	/* CPUID.1:ECX.VMX itself: the kernel clears its own flag when firmware disabled VMX */
 	if (!(cpuid_ecx(1) & BIT(5))) {
 		pr_err("hv: vmx: the processor has no VMX\n");

@@ -115,8 +115,8 @@ void vmx_load(struct hv_vcpu *vcpu, int cpu)
 	vmx_vmcs_load(vmx, cpu);
 	vmx->lazy_stale = true;
 	/* What the vCPU that ran here before has taught the branch predictors */
-	if (c->ibpb_vcpu != vmx) {
-		c->ibpb_vcpu = vmx;
+	if (c->ibpb_serial != vmx->serial) {
+		c->ibpb_serial = vmx->serial;
 		host_ibpb();
 	}
 }
@@ -132,6 +132,7 @@ static void vmx_switch_to_guest(struct vmx_vcpu *vmx)
 	vmcs_write16(VMCS_HOST_GS_SELECTOR, s->gs_sel & 7 ? 0 : s->gs_sel);
 	vmcs_writen(VMCS_HOST_FS_BASE, s->fs_base);
 	wrmsrl(MSR_KERNEL_GS_BASE, vmx->vcpu->x86.kernel_gs_base);
+	vmx->host_debugctl = host_debugctl();
 	vmx->guest_loaded = true;
 }
 
@@ -199,6 +200,8 @@ static noinstr void vmx_enter_noinstr(struct hv_vcpu *vcpu, struct vmx_vcpu *vmx
 
 	if (vmx_mitigations.l1d_flush)
 		host_flush_l1d();
+	else if (vmx_mitigations.verw)
+		host_clear_buffers();
 	if (vcpu->x86.cr2 != native_read_cr2())
 		native_write_cr2(vcpu->x86.cr2);
 
@@ -254,19 +257,37 @@ int vmx_enter(struct hv_vcpu *vcpu)
 	if (vmx->lazy_stale)
 		vmx_lazy_msrs_load(vcpu);
 	vmx_refresh_host_cr(vmx);
+	/*
+	 * TF that the VMM's single-stepping has set comes without a pending BS, and in the
+	 * shadow of STI or MOV SS such an entry is refused (SDM 3C 26.3.1.5).
+	 */
+	if (unlikely(vcpu->x86.guest_debug & HV_GUESTDBG_SINGLESTEP))
+		vmx_set_blocking(vcpu, vmx_get_blocking(vcpu) & HV_BLOCK_NMI);
 	vmx_flush_regs(vcpu);
 	vmx->exit_reason = ~0u;
 	vmx->intr_info = 0;
+	host_perf_enter();
+	hv_guest_state_enter(vcpu);
 
 	vmx_enter_noinstr(vcpu, vmx);
 
-	host_note_guest_exit();
+	host_perf_exit();
+	if (unlikely(vmx->host_debugctl))
+		host_restore_debugctl(vmx->host_debugctl);
+
 	vcpu->x86.regs_avail = GENMASK(HV_REG_R15, 0) & ~BIT(HV_REG_RSP);
 	vcpu->x86.regs_dirty = 0;
-	if (unlikely(vmx->fail))
+	hv_guest_state_exit(vcpu);
+	host_note_guest_exit();
+	if (unlikely(vmx->fail || (vmx->exit_reason & EXIT_FAILED_ENTRY))) {
+		/* Nothing was delivered, and the processor has not cleared the request to. */
+		if (vmx->fail != VMX_FAULTED)
+			vmcs_write32(VMCS_ENTRY_INTR_INFO, 0);
+		if (!vmx->fail)
+			vmx_handle_host_events(vmx);
 		return -EIO;
-	if (!(vmx->exit_reason & EXIT_FAILED_ENTRY))
-		vmx->sw.launched = true;
+	}
+	vmx->sw.launched = true;
 	vmx_handle_host_events(vmx);
 	vmx_note_event_delivery(vcpu);
 	return 0;

@@ -65,6 +65,25 @@ static void vmx_reblock_nmi(struct hv_vcpu *vcpu)
 		vmx_set_blocking(vcpu, vmx_get_blocking(vcpu) | HV_BLOCK_NMI);
 }
 
+/*
+ * A #DB in the shadow of STI or MOV SS: if the guest single-steps, the entry that
+ * delivers it is refused unless BS is pending (SDM 3C 26.3.1.5).
+ */
+static void vmx_fix_pending_bs(struct hv_vcpu *vcpu)
+{
+	if ((hv_rflags(vcpu) & X86_EFLAGS_TF) &&
+	    (vmx_get_blocking(vcpu) & (HV_BLOCK_STI | HV_BLOCK_MOV_SS)))
+		vmcs_writen(VMCS_GUEST_PENDING_DEBUG,
+			    vmcs_readn(VMCS_GUEST_PENDING_DEBUG) | PENDING_DEBUG_BS);
+}
+
+/* #AC that the guest has not asked for comes from the host's split-lock detection. */
+static bool vmx_is_split_lock(struct hv_vcpu *vcpu)
+{
+	return !(hv_cpl(vcpu) == 3 && (hv_cr0(vcpu) & X86_CR0_AM) &&
+		 (hv_rflags(vcpu) & X86_EFLAGS_AC));
+}
+
 static int vmx_exit_exception(struct hv_vcpu *vcpu)
 {
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
@@ -82,10 +101,13 @@ static int vmx_exit_exception(struct hv_vcpu *vcpu)
 	case X86_TRAP_DB:
 		if ((info & INTR_TYPE) == INTR_TYPE_PRIV_EXC)
 			return hv_handle_icebp(vcpu);
+		vmx_fix_pending_bs(vcpu);
 		return hv_handle_db(vcpu, vmx_qualification(vmx));
 	case X86_TRAP_BP:
 		return hv_handle_bp(vcpu, vmcs_read32(VMCS_EXIT_INSN_LEN));
 	case X86_TRAP_AC:
+		if (vmx_is_split_lock(vcpu) && host_handle_split_lock(hv_rip(vcpu)))
+			return HV_RESUME;
 		hv_queue_exception_e(vcpu, X86_TRAP_AC, vmcs_read32(VMCS_EXIT_INTR_ERROR));
 		return HV_RESUME;
 	}
@@ -249,8 +271,6 @@ void vmx_note_event_delivery(struct hv_vcpu *vcpu)
 	struct hv_event *ev = &vcpu->x86.injected;
 	u32 info;
 
-	if (to_vmx(vcpu)->exit_reason & EXIT_FAILED_ENTRY)
-		return;
 	ev->type = HV_EVENT_NONE;
 	if (!vmx_exit_during_delivery(to_vmx(vcpu)->exit_reason))
 		return;

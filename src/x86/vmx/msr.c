@@ -107,6 +107,18 @@ int vmx_get_msr(struct hv_vcpu *vcpu, u32 index, u64 *val)
 	return 1;
 }
 
+/* What entry.S can write without a #GP; a guest whose CPUID tells the truth sets no more. */
+static u64 vmx_spec_ctrl_bits(void)
+{
+	u64 bits = SPEC_CTRL_IBRS;
+
+	if (boot_cpu_has(X86_FEATURE_STIBP))
+		bits |= SPEC_CTRL_STIBP;
+	if (boot_cpu_has(X86_FEATURE_SSBD))
+		bits |= SPEC_CTRL_SSBD;
+	return bits;
+}
+
 /**
  * vmx_set_msr() - backend's set_msr
  * @vcpu: loaded vCPU
@@ -120,6 +132,9 @@ int vmx_set_msr(struct hv_vcpu *vcpu, u32 index, u64 val)
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
 
 	switch (index) {
+	case MSR_EFER:
+		vmx_set_efer(vcpu, val);
+		return 0;
 	case MSR_FS_BASE:
 		vmcs_writen(VMCS_GUEST_FS_BASE, val);
 		return 0;
@@ -143,7 +158,7 @@ int vmx_set_msr(struct hv_vcpu *vcpu, u32 index, u64 val)
 		 * A guest that uses it writes it at each kernel entry: let it, from the first
 		 * value on. Until then the host saves reading it at each exit.
 		 */
-		vmx->sw.spec_ctrl = val;
+		vmx->sw.spec_ctrl = val & vmx_spec_ctrl_bits();
 		if (val && !vmx->sw.spec_ctrl_live) {
 			vmx->sw.spec_ctrl_live = true;
 			vmx_msr_intercept(vmx, MSR_IA32_SPEC_CTRL, false, false);

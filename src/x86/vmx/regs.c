@@ -239,8 +239,12 @@ void vmx_set_cr4(struct hv_vcpu *vcpu, u64 val)
 
 	vcpu->x86.cr4_guest_owned = owned;
 	vcpu->x86.cr4 = val;
-	/* VMXE must be 1 in VMX operation (SDM 3D A.8) */
-	vmcs_writen(VMCS_GUEST_CR4, val | vmx_caps.cr4_fixed0);
+	/*
+	 * VMXE must be 1 in VMX operation (SDM 3D A.8). MCE is the host's: without it a machine
+	 * check while the guest runs would shut the processor down (SDM 3B 15.3.2).
+	 */
+	vmcs_writen(VMCS_GUEST_CR4, (val & ~(u64)X86_CR4_MCE) | vmx_caps.cr4_fixed0 |
+				    (host_cr4() & X86_CR4_MCE));
 	vmcs_writen(VMCS_CR4_READ_SHADOW, val);
 	vmcs_writen(VMCS_CR4_GUEST_HOST_MASK, ~owned);
 }
@@ -255,6 +259,11 @@ void vmx_set_cr4(struct hv_vcpu *vcpu, u64 val)
  */
 void vmx_set_cr(struct hv_vcpu *vcpu, int cr, u64 val)
 {
+	u64 old0, old4;
+
+	vmx_cache_regs(vcpu, BIT(HV_REG_CR0) | BIT(HV_REG_CR3) | BIT(HV_REG_CR4));
+	old0 = vcpu->x86.cr0;
+	old4 = vcpu->x86.cr4;
 	switch (cr) {
 	case 0:
 		vmx_set_cr0(vcpu, val);
@@ -270,13 +279,14 @@ void vmx_set_cr(struct hv_vcpu *vcpu, int cr, u64 val)
 		vcpu->x86.regs_avail |= BIT(HV_REG_CR4);
 		break;
 	}
-	/* The values of all three are needed to tell whether paging is PAE. */
-	vmx_cache_regs(vcpu, BIT(HV_REG_CR0) | BIT(HV_REG_CR3) | BIT(HV_REG_CR4));
-	vmx_load_pdptes(vcpu);
+	/* SDM 3A 4.4.1 lists what makes a processor read them again. */
+	if (cr == 3 || ((old0 ^ vcpu->x86.cr0) & (X86_CR0_PG | X86_CR0_CD | X86_CR0_NW)) ||
+	    ((old4 ^ vcpu->x86.cr4) & (X86_CR4_PAE | X86_CR4_PGE | X86_CR4_PSE | X86_CR4_SMEP)))
+		vmx_load_pdptes(vcpu);
 }
 
 /**
- * vmx_set_efer() - backend's set_efer
+ * vmx_set_efer() - IA32_EFER
  * @vcpu: loaded vCPU
  * @val: value that has been checked; LMA says whether the guest is in IA-32e mode
  */
@@ -286,8 +296,11 @@ void vmx_set_efer(struct hv_vcpu *vcpu, u64 val)
 
 	vcpu->x86.efer = val;
 	/* Must agree with EFER.LMA (SDM 3C 26.3.1.1) */
-	if (val & EFER_LMA)
+	if (val & EFER_LMA) {
 		entry |= ENTRY_IA32E_MODE;
+		/* TR can only be a busy 64-bit TSS then (SDM 3C 26.3.1.2). */
+		vmcs_write32(VMCS_GUEST_TR_AR, vmcs_read32(VMCS_GUEST_TR_AR) | VMX_TR_BUSY_64);
+	}
 	vmcs_write32(VMCS_ENTRY_CONTROLS, entry);
 	vmcs_write64(VMCS_GUEST_EFER, val);
 }

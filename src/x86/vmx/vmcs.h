@@ -53,6 +53,7 @@ enum vmcs_field {
 #define PROC2_EPT		BIT(1)
 #define PROC2_RDTSCP		BIT(3)
 #define PROC2_VPID		BIT(5)
+#define PROC2_WBINVD_EXITING	BIT(6)
 #define PROC2_UNRESTRICTED	BIT(7)
 #define PROC2_INVPCID		BIT(12)
 #define PROC2_ENCLS_EXITING	BIT(15)
@@ -102,6 +103,7 @@ enum vmcs_field {
 #define VMX_AR_DB		BIT(14)
 #define VMX_AR_G		BIT(15)
 #define VMX_AR_UNUSABLE		BIT(16)
+#define VMX_TR_BUSY_64		11
 
 /* Pending debug exceptions (SDM 3C 24.4.2) */
 #define PENDING_DEBUG_BS	BIT(14)

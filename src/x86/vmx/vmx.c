@@ -116,6 +116,8 @@ static void vmx_vm_destroy(struct hv_vm *vm)
 	vm->backend = NULL;
 }
 
+static atomic64_t vmx_vcpu_serial;
+
 static int vmx_vcpu_create(struct hv_vcpu *vcpu)
 {
 	struct vmx_vcpu *vmx = kzalloc(sizeof(*vmx), GFP_KERNEL_ACCOUNT);
@@ -123,6 +125,7 @@ static int vmx_vcpu_create(struct hv_vcpu *vcpu)
 	if (!vmx)
 		return -ENOMEM;
 	vmx->vcpu = vcpu;
+	vmx->serial = atomic64_inc_return(&vmx_vcpu_serial);
 	vmx->vmcs_cpu = -1;
 	vmx->vmcs = vmx_alloc_region(numa_node_id());
 	if (!vmx->vmcs)
@@ -208,7 +211,6 @@ const struct hv_backend vmx_backend __refconst = {
 	.get_dtable = vmx_get_dtable,
 	.set_dtable = vmx_set_dtable,
 	.set_cr = vmx_set_cr,
-	.set_efer = vmx_set_efer,
 	.get_msr = vmx_get_msr,
 	.set_msr = vmx_set_msr,
 	.get_blocking = vmx_get_blocking,

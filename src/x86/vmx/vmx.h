@@ -67,7 +67,7 @@ enum vmx_lazy_msr {
  * @on: in VMX operation; written on that CPU with interrupts off
  * @loaded: vCPUs whose VMCS is active on this CPU (struct vmx_vcpu.link); changed
  *	on that CPU with interrupts off
- * @ibpb_vcpu: last vCPU that ran here: another one gets an IBPB first
+ * @ibpb_serial: serial number of the last vCPU that ran here: another one gets an IBPB first
  * @urn: notifier that puts the lazy MSRs back
  * @urn_registered: @urn is registered
  * @host_lazy: the host's values
@@ -77,7 +77,7 @@ struct vmx_cpu {
 	struct vmx_region *vmxon;
 	bool on;
 	struct list_head loaded;
-	const void *ibpb_vcpu;
+	u64 ibpb_serial;
 	struct user_return_notifier urn;
 	bool urn_registered;
 	u64 host_lazy[VMX_NR_LAZY_MSRS];
@@ -96,6 +96,7 @@ struct vmx_vm {
 /**
  * struct vmx_vcpu - the backend's part of a vCPU; vcpu->mutex and loaded, unless noted
  * @vcpu: the vCPU
+ * @serial: number that no other vCPU ever has, unlike an address; from 1
  * @vmcs: its VMCS
  * @msr_bitmap: page of MSR intercepts
  * @link: in vmx_cpu.loaded of @vmcs_cpu
@@ -106,6 +107,7 @@ struct vmx_vm {
  * @guest_loaded: the guest's KERNEL_GS_BASE is in the processor; host's segments are noted
  * @host_segs: the host's segment state, while @guest_loaded
  * @host_cr3, @host_cr4: values in the VMCS
+ * @host_debugctl: the host's IA32_DEBUGCTL, while @guest_loaded
  * @lazy_stale: lazy MSRs must be looked at before the entry
  * @proc: processor-based controls in the VMCS
  * @exceptions: exception bitmap in the VMCS
@@ -116,6 +118,7 @@ struct vmx_vm {
  */
 struct vmx_vcpu {
 	struct hv_vcpu *vcpu;
+	u64 serial;
 	struct vmx_region *vmcs;
 	unsigned long *msr_bitmap;
 	struct list_head link;
@@ -127,6 +130,7 @@ struct vmx_vcpu {
 	struct host_segs host_segs;
 	u64 host_cr3;
 	u64 host_cr4;
+	u64 host_debugctl;
 	bool lazy_stale;
 	u32 proc;
 	u32 exceptions;
