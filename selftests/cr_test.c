@@ -257,7 +257,7 @@ TEST_F(cr, task_switched)
 	EXPECT_EQ(UD_VECTOR, guest_fault(self->vm));
 }
 
-/* Without WP the kernel writes read-only pages; with it it can't. */
+/* The kernel can write read-only pages unless WP is set. */
 TEST_F(cr, write_protect)
 {
 	uint64_t *pd = (uint64_t *)(self->vm->ram + GUEST_PD);
@@ -284,7 +284,7 @@ TEST_F(cr, tlb)
 	*(uint64_t *)(self->vm->ram + GUEST_FREE) = 0x1111;
 	*(uint64_t *)(self->vm->ram + 0x200000 + GUEST_FREE) = 0x2222;
 	for (i = 0; i < ARRAY_LEN(ways); i++) {
-		/* Global, so that MOV to CR3 alone needn't flush it: PGE is off. */
+		/* The entry says global, but PGE is off: MOV to CR3 flushes all the same. */
 		pd[8] = 0 | 0xe7;
 		guest_call(self->vcpu, "write_cr3", GUEST_PML4);
 		EXPECT_EQ(0x2222, guest_call(self->vcpu, ways[i], GUEST_PD + 8 * 8,

@@ -19,10 +19,9 @@ TEST(task_switch)
 	if (exit == HV_EXIT_IO && vcpu->run->io.port == PORT_DONE) {
 		uint32_t rax = vcpu_regs(vcpu).rax;
 
-		if (rax == 0xbad) {
-			EXPECT_EQ(UD_VECTOR, guest_fault(vm));
-		} else {
-			EXPECT_EQ(0x7a5c, rax);
+		/* Either the other task ran, or #UD came. */
+		EXPECT_TRUE(rax == 0x7a5c || (rax == 0xbad && guest_fault(vm) == UD_VECTOR)) {
+			TH_LOG("EAX %#x, exception %d", rax, guest_fault(vm));
 		}
 	} else {
 		ASSERT_EQ(HV_EXIT_INTERNAL_ERROR, exit) {

@@ -28,10 +28,11 @@ void vcpu_dump(struct vcpu *vcpu)
 	const struct hv_run *run = vcpu->run;
 	unsigned int i;
 
-	printf("# vcpu %u exit %u (%s) rip %llx rsp %llx rflags %llx rax %llx rcx %llx cs %x/%llx\n",
+	printf("# vcpu %u exit %u (%s) rip %llx rsp %llx rflags %llx rax %llx rcx %llx\n",
 	       vcpu->id, run->exit_reason, exit_name(run->exit_reason), r.rip, r.rsp,
-	       r.rflags, r.rax, r.rcx, s.cs.selector, s.cs.base);
-	printf("# cr0 %llx cr2 %llx cr3 %llx cr4 %llx efer %llx\n", s.cr0, s.cr2, s.cr3,
+	       r.rflags, r.rax, r.rcx);
+	printf("# cs %x/%llx ", s.cs.selector, s.cs.base);
+	printf("cr0 %llx cr2 %llx cr3 %llx cr4 %llx efer %llx\n", s.cr0, s.cr2, s.cr3,
 	       s.cr4, s.efer);
 	switch (run->exit_reason) {
 	case HV_EXIT_IO:

@@ -40,6 +40,7 @@ function xsetbv_
 
 /* Keep the vector registers busy: XMM0 counts, "counter" follows. */
 function count_in_xmm
+	sti
 	movl	$1, %eax
 	movq	%rax, %xmm1
 	pxor	%xmm0, %xmm0

@@ -38,15 +38,6 @@ function spin_until
 	movq	irq_total, %rax
 	ret
 
-/* Wait with interrupts off until *@rdi isn't 0. */
-function wait_cli
-	cli
-1:	pause
-	cmpq	$0, (%rdi)
-	je	1b
-	movq	irq_total, %rax
-	ret
-
 function hlt_
 	cli
 	incq	counter
