@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The emulated host's console: follow it, show it, judge it."""
 
+import os
 import re
 import sys
 import time
@@ -17,6 +18,7 @@ KERNEL_TROUBLE = re.compile(
 FATAL = re.compile(r"Kernel panic - not syncing|end Kernel panic")
 KERNEL_LINE = re.compile(r"\[ *\d+\.\d{6}\]")
 GRACE = 3.0             # seconds for a dying kernel to finish its last words
+BEAT = 60.0             # seconds of processor time between two signs of life
 
 
 class Progress:
@@ -63,6 +65,37 @@ class Progress:
         self.shown = False
 
 
+class Heart:
+    """Is the host alive?  It says so every five of its own seconds.
+
+    Those are a matter of how much the emulator gets to run, so that is what
+    counts here, not the time on the wall.
+    """
+
+    def __init__(self, path, process):
+        self.path = path
+        self.process = process
+        self.size = -1
+        self.since = 0.0
+
+    def stopped(self):
+        size = os.path.getsize(self.path) if os.path.exists(self.path) else 0
+        used = self.used()
+        if size != self.size:
+            self.size = size
+            self.since = used
+        return used - self.since > BEAT
+
+    def used(self):
+        """Processor time that the emulator has used, in seconds."""
+        try:
+            with open("/proc/%d/stat" % self.process.pid) as file:
+                fields = file.read().rpartition(")")[2].split()
+        except OSError:
+            return self.since
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 class Console:
     """Reads the serial port's file while the emulator writes it."""
 
@@ -88,6 +121,8 @@ class Console:
     def follow(self, process):
         """Until the host has powered off, died, or used up its time."""
         open(self.path, "ab").close()
+        heart = Heart(os.path.join(os.path.dirname(self.path), "beats"),
+                      process)
         self.enter("booting the host", self.limits[0])
         with open(self.path, "rb") as file:
             while True:
@@ -98,6 +133,10 @@ class Console:
                     break
                 if time.monotonic() > self.deadline:
                     self.expire()
+                    break
+                if self.running() and heart.stopped():
+                    self.timed_out = ("the host has hung: no sign of life in "
+                                      "%d s of processor time" % BEAT)
                     break
                 self.progress.tick()
                 time.sleep(0.05)
@@ -112,7 +151,7 @@ class Console:
     def expire(self):
         """The time is up; after a kernel bug that was to be expected."""
         if not self.trouble or self.status is None and not self.dying():
-            self.timed_out = "no end after %d s: %s" % (
+            self.timed_out = "time limit: no end after %d s: %s" % (
                 self.limit, self.progress.what)
 
     def dying(self):
@@ -137,8 +176,12 @@ class Console:
             self.show(self.partial[self.shown:])
             self.shown = len(self.partial)
 
+    def running(self):
+        """Has the command begun, and not ended?"""
+        return self.started and self.status is None
+
     def visible(self):
-        return self.verbose or (self.started and self.status is None)
+        return self.verbose or self.running()
 
     def show(self, text):
         if text:
@@ -189,7 +232,7 @@ class Console:
         """Every reason for which this run has failed, most telling first."""
         found = list(dict.fromkeys(self.trouble))[:10]
         if self.timed_out:
-            found.append("time limit: " + self.timed_out)
+            found.append(self.timed_out)
         elif self.refused:
             found.append(self.refused)
         elif not self.started:

@@ -59,6 +59,7 @@ class SvmHost(Host):
                 "-m", str(self.arguments.memory),
                 "-display", "none", "-monitor", "none", "-no-reboot",
                 "-serial", "file:" + os.path.join(folder, "console.log"),
+                "-serial", "file:" + os.path.join(folder, "beats"),
                 "-kernel", os.path.join(self.kernel, "vmlinuz"),
                 "-initrd", os.path.join(folder, "initrd"),
                 "-append", self.cmdline()]
@@ -82,6 +83,7 @@ cylinders=0, heads=16, spt=63
 ata1: enabled=0
 boot: disk
 com1: enabled=1, mode=file, dev={folder}/console.log
+com2: enabled=1, mode=file, dev={folder}/beats
 log: {folder}/bochs.log
 panic: action=fatal
 error: action=report

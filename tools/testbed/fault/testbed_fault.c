@@ -9,6 +9,13 @@
 #include <linux/module.h>
 #include <linux/sched.h>
 
+static void freeze(void)
+{
+	local_irq_disable();
+	for (;;)
+		cpu_relax();
+}
+
 static int set_fault(const char *value, const struct kernel_param *param)
 {
 	if (sysfs_streq(value, "warn"))
@@ -20,6 +27,8 @@ static int set_fault(const char *value, const struct kernel_param *param)
 	else if (sysfs_streq(value, "lockup"))
 		for (;;)
 			cpu_relax();
+	else if (sysfs_streq(value, "freeze"))
+		freeze();
 	else if (sysfs_streq(value, "hang"))
 		for (;;)
 			schedule_timeout_uninterruptible(HZ);
@@ -35,7 +44,7 @@ static const struct kernel_param_ops fault_ops = {
 };
 
 module_param_cb(fault, &fault_ops, NULL, 0200);
-MODULE_PARM_DESC(fault, "warn, message, oops, lockup, hang or leak");
+MODULE_PARM_DESC(fault, "warn, message, oops, lockup, freeze, hang or leak");
 
 static int __init testbed_fault_init(void)
 {
