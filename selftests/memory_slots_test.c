@@ -318,6 +318,8 @@ TEST_F(slots, delete_code)
 		}
 	/* The VM isn't dead: memory back, and it runs. */
 	EXPECT_EQ(0, vm_slot(self->vm, 0, 0, GUEST_RAM_SIZE, self->vm->ram, 0));
+	/* An exception may be in flight, as the page tables went, too. */
+	EXPECT_EQ(0, hv_ioctl(self->vcpu->fd, HV_SET_VCPU_EVENTS, &(struct hv_vcpu_events){}));
 	vcpu_long_mode(self->vcpu, NULL);
 	EXPECT_EQ(5, guest_call(self->vcpu, "identity", 5));
 }
