@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The host's CPUs come and go while vCPUs run: the guests go on, on the CPUs that are left,
+ * and VMs can be made before, between and after. Needs two host CPUs.
+ */
+#include <fcntl.h>
+#include "hvtest.h"
+#include "kselftest_harness.h"
+
+#define ROUNDS	5
+
+static const char cpu1[] = "/sys/devices/system/cpu/cpu1/online";
+
+static int set_online(bool online)
+{
+	int fd = open(cpu1, O_WRONLY);
+	int ret;
+
+	if (fd < 0)
+		return -errno;
+	ret = write(fd, online ? "1" : "0", 1) == 1 ? 0 : -errno;
+	close(fd);
+	return ret;
+}
+
+static void *run_thread(void *arg)
+{
+	struct vcpu *vcpu = arg;
+
+	while (!vcpu->run->immediate_exit)
+		vcpu_run_raw(vcpu);
+	return NULL;
+}
+
+/* Make a VM and let its guest do something. */
+static bool vm_works(void)
+{
+	struct vm *vm = vm_create(VM_IRQCHIP);
+	struct vcpu *vcpu;
+	bool ok;
+
+	vm_load(vm, "basic");
+	vcpu = vcpu_create(vm, 0);
+	vcpu_long_mode(vcpu, NULL);
+	ok = guest_call(vcpu, "identity", 5) == 5;
+	vcpu_free(vcpu);
+	vm_free(vm);
+	return ok;
+}
+
+/*
+ * The guest counts on. A thread that has just been moved to a busy CPU may wait there for
+ * its turn for seconds of an emulator's time, on stock KVM too.
+ */
+static bool counts(volatile uint64_t *count)
+{
+	uint64_t before = *count;
+	unsigned int i;
+
+	for (i = 0; i < 10; i++)
+		if (wait_for(*count != before))
+			return true;
+	return false;
+}
+
+FIXTURE(hotplug) {
+	struct vm *vm;
+	struct vcpu *vcpu[2];
+	pthread_t thread[2];
+};
+
+FIXTURE_SETUP(hotplug)
+{
+	static const char * const loop[] = { "count_sti", "ap_loop" };
+	unsigned int i;
+
+	if (access(cpu1, W_OK))
+		SKIP(return, "the host has one CPU");
+	kick_setup();
+	self->vm = vm_create(VM_IRQCHIP);
+	vm_load(self->vm, "interrupts");
+	for (i = 0; i < 2; i++) {
+		self->vcpu[i] = vcpu_create(self->vm, i);
+		must(hv_ioctl(self->vcpu[i]->fd, HV_SET_MP_STATE,
+			      &(struct hv_mp_state){ HV_MP_STATE_RUNNABLE }));
+		vcpu_long_mode(self->vcpu[i], NULL);
+		guest_start(self->vcpu[i], loop[i], 0, NULL);
+		pthread_create(&self->thread[i], NULL, run_thread, self->vcpu[i]);
+	}
+}
+
+FIXTURE_TEARDOWN(hotplug)
+{
+	unsigned int i;
+
+	if (!self->vm)
+		return;
+	set_online(true);
+	for (i = 0; i < 2; i++) {
+		self->vcpu[i]->run->immediate_exit = 1;
+		kick(self->thread[i]);
+		pthread_join(self->thread[i], NULL);
+		vcpu_free(self->vcpu[i]);
+	}
+	vm_free(self->vm);
+}
+
+TEST_F_TIMEOUT(hotplug, under_running_vcpus, 100)
+{
+	volatile uint64_t *count = guest_var(self->vm, "counter");
+	unsigned int i;
+
+	for (i = 0; i < ROUNDS; i++) {
+		ASSERT_EQ(0, set_online(false));
+		EXPECT_TRUE(counts(count));
+		EXPECT_TRUE(vm_works());
+		ASSERT_EQ(0, set_online(true));
+		EXPECT_TRUE(counts(count));
+		EXPECT_TRUE(vm_works());
+	}
+}
+
+TEST_HARNESS_MAIN
