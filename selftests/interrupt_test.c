@@ -101,6 +101,17 @@ TEST_F(intr, waits_for_if)
 	EXPECT_EQ(1, self->count[0x40]);
 }
 
+/* One can wait. KVM overwrites it without a word. */
+TEST_F(intr, one_waits)
+{
+	NEED_CHECK_OF_IF();
+	ASSERT_EQ(0, interrupt(self, 0x40));
+	EXPECT_EQ(-EEXIST, interrupt(self, 0x41));
+	EXPECT_EQ(1, guest_call(self->vcpu, "window"));
+	EXPECT_EQ(1, self->count[0x40]);
+	EXPECT_EQ(0, interrupt(self, 0x41));
+}
+
 /* request_interrupt_window: an exit as soon as the guest could take one. */
 TEST_F(intr, window_exit)
 {

@@ -268,6 +268,21 @@ TEST_F(slots, read_only)
 	EXPECT_EQ(0x4321, guest_load(self->vcpu, GPA));
 }
 
+/* Code runs from read-only memory: firmware does. */
+TEST_F(slots, read_only_code)
+{
+	static const uint8_t code[] = { 0xb8, 0x34, 0x12, 0, 0, 0xc3 };	/* mov, ret */
+
+	if (!check_cap(self->vm->fd, HV_CAP_READONLY_MEM))
+		SKIP(return, "no read-only memory");
+	memcpy(self->a, code, sizeof(code));
+	ASSERT_EQ(0, vm_slot(self->vm, 1, GPA, PAGE, self->a, HV_MEM_READONLY));
+	EXPECT_EQ(0x1234, guest_call(self->vcpu, "jump", GPA));
+	/* Memory that the VMM itself can only read. */
+	ASSERT_EQ(0, mprotect(self->a, PAGE, PROT_READ));
+	EXPECT_EQ(0x1234, guest_call(self->vcpu, "jump", GPA));
+}
+
 /* Slots come and go while the guest reads them: data or MMIO, nothing else. */
 TEST_F(slots, flip_under_running_guest)
 {

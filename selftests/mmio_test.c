@@ -319,6 +319,57 @@ TEST_F(mmio, sse)
 	EXPECT_EQ(0, memcmp(vector, self->mem + 0xc0, 16));
 }
 
+TEST_F(mmio, avx)
+{
+	struct hv_xcrs xcrs = { .nr_xcrs = 1, .xcrs[0].value = 7 };
+	uint8_t *vector = guest_var(self->vm, "vector");
+	struct hv_cpuid2 *c = supported_cpuid(self->vm);
+	struct hv_sregs s = vcpu_sregs(self->vcpu);
+	unsigned int i;
+
+	if (!(cpuid_entry(c, 1, 0)->ecx & 1U << 28))
+		SKIP(return, "no AVX");
+	if (device_is_kvm())
+		SKIP(return, "KVM's emulator has no AVX");
+	s.cr4 |= CR4_OSXSAVE;
+	vcpu_set_sregs(self->vcpu, &s);
+	ASSERT_EQ(0, hv_ioctl(self->vcpu->fd, HV_SET_XCRS, &xcrs));
+	pattern(self);
+	call(self, "load_avx", GUEST_MMIO + 0x40, 0);
+	EXPECT_EQ(0, memcmp(vector, self->mem + 0x40, 16));
+	for (i = 0; i < 16; i++)
+		vector[i] = 0xf0 + i;
+	call(self, "store_avx", GUEST_MMIO + 0x80, 0);
+	EXPECT_EQ(0, memcmp(vector, self->mem + 0x80, 16));
+}
+
+/* What isn't known ends cleanly, with the bytes, and the VMM can go on. */
+TEST_F(mmio, unknown_instruction)
+{
+	const struct hv_run *run = self->vcpu->run;
+	uint64_t at = guest_sym(self->vm, "exotic");
+	uint64_t after = guest_sym(self->vm, "after_exotic");
+	struct hv_regs r;
+
+	guest_start(self->vcpu, "exotic", 1, (uint64_t[]){ GUEST_MMIO });
+	ASSERT_EQ(HV_EXIT_INTERNAL_ERROR, vcpu_run(self->vcpu));
+	EXPECT_EQ(HV_INTERNAL_ERROR_EMULATION, run->emulation_failure.suberror);
+	r = vcpu_regs(self->vcpu);
+	EXPECT_EQ(at, r.rip);
+	ASSERT_GE(run->emulation_failure.ndata, 3);
+	ASSERT_EQ(HV_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES,
+		  run->emulation_failure.flags &
+		  HV_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES);
+	ASSERT_GE(run->emulation_failure.insn_size, after - at);
+	ASSERT_LE(run->emulation_failure.insn_size, 15);
+	EXPECT_EQ(0, memcmp(run->emulation_failure.insn_bytes, self->vm->ram + at,
+			    after - at));
+	/* The VMM skips it. KVM has queued #UD: that goes, too. */
+	r.rip = after;
+	vcpu_set_regs(self->vcpu, &r);
+	EXPECT_EQ(0xe807, guest_finish(self->vcpu));
+}
+
 /* KVM emulates MOVQ and MOVD neither; hv may, or says that it doesn't. */
 TEST_F(mmio, sse_scalar)
 {

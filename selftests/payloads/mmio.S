@@ -179,6 +179,23 @@ function load_movd
 	movd	%xmm1, %eax
 	ret
 
+function load_avx
+	vmovdqu	(%rdi), %xmm3
+	vmovdqu	%xmm3, vector
+	ret
+function store_avx
+	vmovdqu	vector, %xmm5
+	vmovdqu	%xmm5, (%rdi)
+	ret
+
+/* An instruction that nobody emulates on a device's memory. */
+function exotic
+	paddd	(%rdi), %xmm0
+after_exotic:
+	movl	$0xe807, %eax
+	ret
+	.global	after_exotic
+
 /* 16-bit and 32-bit code. */
 	.code32
 	.global	mmio32
