@@ -25,6 +25,7 @@ KDIR	?= /lib/modules/$(shell uname -r)/build
 suffix	:=
 endif
 module_dir = $(O)/module$(suffix)
+release	= $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/utsrelease.h)
 
 all: modules tools
 
@@ -39,15 +40,16 @@ selftests:
 	$(MAKE) -C selftests O=$(O) all
 
 install: all
-	$(SUDO) $(MAKE) -C $(KDIR) M=$(module_dir) INSTALL_MOD_DIR=updates modules_install
-	$(SUDO) depmod $(notdir $(patsubst %/,%,$(dir $(KDIR))))
+	$(SUDO) $(MAKE) -C $(KDIR) M=$(module_dir) INSTALL_MOD_DIR=updates \
+		CONFIG_MODULE_SIG_ALL= modules_install
+	$(SUDO) depmod $(release)
 	$(SUDO) install -D -m 755 $(O)/hvrun/hvrun $(DESTDIR)$(PREFIX)/bin/hvrun
 	$(SUDO) install -D -m 644 tools/90-hv.rules $(DESTDIR)/etc/udev/rules.d/90-hv.rules
 
 uninstall:
 	$(SUDO) rm -f $(DESTDIR)$(PREFIX)/bin/hvrun $(DESTDIR)/etc/udev/rules.d/90-hv.rules
-	$(SUDO) find $(patsubst %/build,%,$(KDIR))/updates -name 'hv.ko*' -delete
-	$(SUDO) depmod $(notdir $(patsubst %/,%,$(dir $(KDIR))))
+	$(SUDO) rm -f /lib/modules/$(release)/updates/hv.ko*
+	$(SUDO) depmod $(release)
 
 packages:
 	@$(testbed)/install-packages
