@@ -150,6 +150,22 @@ TEST_F(fpu, fpu_round_trip)
 	EXPECT_EQ(0, memcmp(in.xmm, out.xmm, sizeof(in.xmm)));
 }
 
+/* MXCSR: KVM doesn't look at it. Reserved bits must not get to the processor. */
+TEST_F(fpu, fpu_mxcsr)
+{
+	struct hv_fpu f = { .fcw = 0x37f, .mxcsr = 0x1fa0 };
+
+	if (device_is_kvm())
+		SKIP(return, "KVM ignores it");
+	ASSERT_EQ(0, hv_ioctl(self->vcpu->fd, HV_SET_FPU, &f));
+	guest_call(self->vcpu, "fxsave_", AREA2);
+	EXPECT_EQ(0x1fa0, *(uint32_t *)(self->vm->ram + AREA2 + 24));
+	f.mxcsr = 0xffffffff;
+	EXPECT_EQ(-EINVAL, hv_ioctl(self->vcpu->fd, HV_SET_FPU, &f));
+	ASSERT_EQ(0, hv_ioctl(self->vcpu->fd, HV_GET_FPU, &f));
+	EXPECT_EQ(0x1fa0, f.mxcsr);
+}
+
 /* The guest sees what the VMM set. */
 TEST_F(fpu, fpu_guest_sees)
 {

@@ -1596,7 +1596,7 @@ struct hv_run {
 /**
  * define HV_SET_FPU - write the x87 and SSE state
  *
- * Argument: struct hv_fpu.
+ * Argument: struct hv_fpu. Errors: EINVAL for reserved bits of MXCSR.
  */
 #define HV_SET_FPU			_IOW(HVIO, 0x8d, struct hv_fpu)
 
