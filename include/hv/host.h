@@ -58,6 +58,7 @@ struct host_segs {
 	u64 fs_base;
 	u64 gs_base;	/* user's: in MSR_KERNEL_GS_BASE while in the kernel */
 };
+
 void host_save_segs(struct host_segs *s);	/* preemption off */
 void host_load_segs(const struct host_segs *s);	/* preemption off; undo what the guest left */
 /* Host values of the SYSCALL MSRs and TSC_AUX, read when no other hypervisor can have
@@ -92,6 +93,7 @@ struct host_mitigations {
 	bool kernel_ibrs;	/* legacy IBRS: always write SPEC_CTRL at exit */
 	bool ibpb_exit_to_user;	/* VMSCAPE */
 };
+
 int host_mitigations_init(struct host_mitigations *m);
 void host_mitigations_exit(void);
 u64 host_spec_ctrl(void);		/* value that the host wants on this CPU; noinstr */
@@ -114,6 +116,7 @@ struct host_power_ops {
 	void (*shutdown)(void);			/* reboot: process context, all CPUs */
 	void (*crash)(void);			/* each CPU, any context, interrupts off */
 };
+
 int host_power_register(const struct host_power_ops *ops);
 void host_power_unregister(void);
 void host_crash_register(void);		/* while VMs exist: see kernel emergency callback */

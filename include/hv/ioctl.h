@@ -14,7 +14,7 @@ struct hv_vcpu;
 
 /* What the dispatcher does before it calls the handler. */
 #define HV_IOC_LOCK	BIT(0)	/* vm->lock, or vcpu->mutex */
-#define HV_IOC_LOAD	BIT(1)	/* vCPU loaded on this CPU (implies LOCK): backend state may be touched */
+#define HV_IOC_LOAD	BIT(1)	/* vCPU loaded (implies LOCK): backend state may be touched */
 #define HV_IOC_COPYIN	BIT(2)	/* copy in although the number says _IOR (HV_SET_IRQCHIP) */
 #define HV_IOC_NOARG	BIT(3)	/* @arg must be 0 */
 #define HV_IOC_RAW	BIT(4)	/* no copies: @data is NULL, the handler reads @arg (may be NULL) */

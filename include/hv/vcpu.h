@@ -115,6 +115,7 @@ static inline bool hv_req_take(struct hv_vcpu *vcpu, unsigned int req)
 	if (!test_bit(req, &vcpu->requests))
 		return false;
 	clear_bit(req, &vcpu->requests);
+	/* the bit before what it announces; pairs with the setter's smp_wmb() */
 	smp_mb__after_atomic();
 	return true;
 }

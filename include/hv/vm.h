@@ -40,7 +40,7 @@ struct hv_vm_x86 {
 	s64 clock_offset;
 	u32 tsc_khz;
 	u64 tsc_base;
-	spinlock_t tsc_lock;
+	spinlock_t tsc_lock;		/* guards tsc_offset */
 	u64 tsc_offset;
 	bool exception_payload;
 	bool triple_fault_event;
@@ -101,6 +101,7 @@ void hv_vm_request_all(struct hv_vm *vm, unsigned int req);
 /* Every vCPU that exists when the loop starts; new ones may be missed. */
 #define hv_for_each_vcpu(i, vcpu, vm)						\
 	for ((i) = 0;								\
+	     /* pairs with the release in hv_vcpu_create() */			\
 	     (i) < smp_load_acquire(&(vm)->nr_vcpus) &&				\
 	     ((vcpu) = (vm)->vcpus[i], true);					\
 	     (i)++)

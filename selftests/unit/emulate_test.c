@@ -843,9 +843,8 @@ TEST_F_TIMEOUT(hostile, random_bytes, 250)
 			rc = hv_emul_step(&e);
 			ASSERT_NE(rc, HV_EMUL_OK);
 			steps[rc]++;
-			if (rc != DONE && rc != AGAIN) {
+			if (rc != DONE && rc != AGAIN)
 				ASSERT_EQ(memcmp(&before, &e.cpu, sizeof(before)), 0);
-			}
 			if (rc == USER) {
 				ASSERT_NE(hv_emul_pending(&e), NULL);
 				reply = rnd();

@@ -65,11 +65,9 @@ static int hv_vcpu_enter(struct hv_vcpu *vcpu)
 	local_irq_disable();
 	hv_vcpu_srcu_unlock(vcpu);
 
-	/*
-	 * From here on whoever sets a request also sends an IPI; the barrier orders the
-	 * mode before the requests are read. It pairs with the one in hv_vcpu_request().
-	 */
+	/* From here on whoever sets a request also sends an IPI. */
 	WRITE_ONCE(vcpu->mode, HV_IN_GUEST);
+	/* the mode before the requests are read; pairs with hv_vcpu_request() */
 	smp_mb();
 	if (hv_req_pending(vcpu) || host_work_pending()) {
 		WRITE_ONCE(vcpu->mode, HV_OUTSIDE_GUEST);

@@ -116,7 +116,7 @@ static struct notifier_block reboot_notifier = {
  * @kvm: kvm_intel and kvm_amd are loaded or being loaded
  */
 struct crash_hook {
-	struct mutex lock;
+	struct mutex lock;		/* guards the rest */
 	bool wanted;
 	bool taken;
 	bool kvm[2];

@@ -84,7 +84,7 @@ static const struct counter vcpu_counters[] = {
 struct stats_file {
 	struct hv_vm *vm;
 	struct hv_vcpu *vcpu;
-	struct mutex lock;
+	struct mutex lock;		/* one reader at a time */
 	size_t size;
 	unsigned int nr;
 	u64 *values;

@@ -102,7 +102,7 @@ void vmx_get_segment(struct hv_vcpu *vcpu, int seg, struct hv_segment *s)
 	s->type = ar & VMX_AR_TYPE;
 	s->s = !!(ar & VMX_AR_S);
 	s->dpl = (ar >> VMX_AR_DPL_SHIFT) & 3;
-	/* For KVM's clients a segment that can't be used is not present, and the other way round. */
+	/* As KVM shows it: what can't be used is not present. */
 	s->present = !s->unusable;
 	s->avl = !!(ar & VMX_AR_AVL);
 	s->l = !!(ar & VMX_AR_L);

@@ -222,7 +222,7 @@ static const struct {
 	const char *name;
 	u32 field;
 } vmx_dump_fields[] = {
-#define VMCS_FIELD(name, enc) { #name, enc },
+#define VMCS_FIELD(name, enc) { #name, enc }
 #include "vmcs_fields.h"
 };
 

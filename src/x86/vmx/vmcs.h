@@ -20,7 +20,7 @@
 
 /* One constant a field: VMCS_GUEST_RIP, ... */
 enum vmcs_field {
-#define VMCS_FIELD(name, enc)	VMCS_##name = (enc),
+#define VMCS_FIELD(name, enc)	VMCS_##name = (enc)
 #include "vmcs_fields.h"
 };
 
