@@ -14,8 +14,9 @@
 #define HV_BLOCK_MOV_SS	BIT(1)	/* ... MOV SS or POP SS */
 #define HV_BLOCK_NMI	BIT(2)	/* an NMI handler runs (until IRET) */
 
-/* Descriptor table registers. */
-enum hv_dtable_reg { HV_DT_GDTR, HV_DT_IDTR };
+/* What has changed, for @update */
+#define HV_UPDATE_INTERCEPTS	BIT(0)	/* CPUID, guest debug, debug registers, MSR policy */
+#define HV_UPDATE_TSC		BIT(1)	/* vcpu->x86.tsc_offset */
 
 /* Return values of @handle_exit and of everything it calls. Negative: errno. */
 #define HV_TO_USER	0	/* run page is filled in, leave HV_RUN */
@@ -57,15 +58,12 @@ enum hv_dtable_reg { HV_DT_GDTR, HV_DT_IDTR };
  *
  * State (vCPU loaded):
  * @cache_regs: read the registers in @mask (bits of enum hv_reg) into vcpu->x86
- * @get_segment, @set_segment: index in enum hv_seg
- * @get_dtable, @set_dtable: GDTR, IDTR
+ * @get_segment, @set_segment: index in enum hv_seg; of GDTR and IDTR base and limit only
  * @set_cr: CR0, CR3 or CR4 (number); value has been checked
  * @get_msr, @set_msr: an MSR that the backend holds; 1 if it holds no such MSR. EFER is
  *	only set: x86.efer has its value
  * @get_blocking, @set_blocking: HV_BLOCK_* bits
- * @set_tsc_offset: vcpu->x86.tsc_offset changed
- * @update_intercepts: CPUID, guest debug, debug registers or MSR policy changed:
- *	recompute what exits
+ * @update: what the bits of HV_UPDATE_* name has changed: follow
  *
  * Events (interrupts off, just before @enter):
  * @inject: put an event into the entry; at most one an entry
@@ -98,16 +96,12 @@ struct hv_backend {
 	void (*cache_regs)(struct hv_vcpu *vcpu, unsigned long mask);
 	void (*get_segment)(struct hv_vcpu *vcpu, int seg, struct hv_segment *s);
 	void (*set_segment)(struct hv_vcpu *vcpu, int seg, const struct hv_segment *s);
-	void (*get_dtable)(struct hv_vcpu *vcpu, enum hv_dtable_reg reg, struct hv_dtable *dt);
-	void (*set_dtable)(struct hv_vcpu *vcpu, enum hv_dtable_reg reg,
-			   const struct hv_dtable *dt);
 	void (*set_cr)(struct hv_vcpu *vcpu, int cr, u64 val);
 	int (*get_msr)(struct hv_vcpu *vcpu, u32 index, u64 *val);
 	int (*set_msr)(struct hv_vcpu *vcpu, u32 index, u64 val);
 	u32 (*get_blocking)(struct hv_vcpu *vcpu);
 	void (*set_blocking)(struct hv_vcpu *vcpu, u32 blocking);
-	void (*set_tsc_offset)(struct hv_vcpu *vcpu);
-	void (*update_intercepts)(struct hv_vcpu *vcpu);
+	void (*update)(struct hv_vcpu *vcpu, unsigned int what);
 
 	void (*inject)(struct hv_vcpu *vcpu, const struct hv_event *ev);
 	void (*open_window)(struct hv_vcpu *vcpu, bool nmi, bool on);

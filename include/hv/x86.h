@@ -41,11 +41,15 @@ enum hv_reg {
 	HV_REG_LAST,
 };
 
-/* As the segment registers are numbered in instructions (SDM 2A 2.1.5), then two more. */
+/*
+ * As the segment registers are numbered in instructions (SDM 2A 2.1.5), then two more;
+ * behind them what has a base and a limit only.
+ */
 enum hv_seg {
 	HV_SEG_ES, HV_SEG_CS, HV_SEG_SS, HV_SEG_DS, HV_SEG_FS, HV_SEG_GS,
 	HV_SEG_LDTR, HV_SEG_TR,
 	HV_NR_SEGS,
+	HV_SEG_GDTR = HV_NR_SEGS, HV_SEG_IDTR,
 };
 
 enum hv_event_type {

@@ -29,7 +29,7 @@ static int hv_handle_requests(struct hv_vcpu *vcpu)
 	}
 	hv_req_take(vcpu, HV_REQ_UNBLOCK);
 	if (hv_req_take(vcpu, HV_REQ_CLOCK))
-		hv_call(set_tsc_offset, vcpu);
+		hv_call(update, vcpu, HV_UPDATE_TSC);
 	if (hv_req_take(vcpu, HV_REQ_TIMER))
 		hv_lapic_timer_fire(vcpu);
 	/* Every entry looks for events; the bit has done its work by getting us here. */

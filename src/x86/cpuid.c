@@ -583,7 +583,7 @@ void hv_cpuid_changed(struct hv_vcpu *vcpu)
 	hv_cr_cpuid_changed(vcpu);
 	if (x->lapic)
 		hv_lapic_update_timer(vcpu);
-	hv_call(update_intercepts, vcpu);
+	hv_call(update, vcpu, HV_UPDATE_INTERCEPTS);
 }
 
 static int hv_check_cpuid(const struct hv_cpuid_entry2 *table, unsigned int nent)

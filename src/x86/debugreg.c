@@ -37,7 +37,7 @@ void hv_update_debugregs(struct hv_vcpu *vcpu)
 		memcpy(x->eff_dr, x->dr, sizeof(x->eff_dr));
 		x->eff_dr7 = x->dr7;
 	}
-	hv_call(update_intercepts, vcpu);
+	hv_call(update, vcpu, HV_UPDATE_INTERCEPTS);
 }
 
 /* The registers hold the guest's values, or breakpoints are on: both need them loaded. */

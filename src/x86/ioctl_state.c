@@ -99,6 +99,22 @@ static int hv_pending_extint(const struct hv_vcpu_x86 *x)
 	return x->lapic ? -1 : x->extint;
 }
 
+static void hv_get_dtable(struct hv_vcpu *vcpu, enum hv_seg reg, struct hv_dtable *dt)
+{
+	struct hv_segment s;
+
+	hv_call(get_segment, vcpu, reg, &s);
+	dt->base = s.base;
+	dt->limit = s.limit;
+}
+
+static void hv_set_dtable(struct hv_vcpu *vcpu, enum hv_seg reg, const struct hv_dtable *dt)
+{
+	const struct hv_segment s = { .base = dt->base, .limit = dt->limit };
+
+	hv_call(set_segment, vcpu, reg, &s);
+}
+
 long hv_get_sregs(struct hv_vcpu *vcpu, void *data, unsigned long arg)
 {
 	struct hv_vcpu_x86 *x = &vcpu->x86;
@@ -110,8 +126,8 @@ long hv_get_sregs(struct hv_vcpu *vcpu, void *data, unsigned long arg)
 		hv_deliver_payload(vcpu, &x->exception);
 	for (seg = 0; seg < HV_NR_SEGS; seg++)
 		hv_call(get_segment, vcpu, seg, hv_sregs_seg(s, seg));
-	hv_call(get_dtable, vcpu, HV_DT_GDTR, &s->gdt);
-	hv_call(get_dtable, vcpu, HV_DT_IDTR, &s->idt);
+	hv_get_dtable(vcpu, HV_SEG_GDTR, &s->gdt);
+	hv_get_dtable(vcpu, HV_SEG_IDTR, &s->idt);
 	s->cr0 = hv_cr0(vcpu);
 	s->cr2 = x->cr2;
 	s->cr3 = hv_cr3(vcpu);
@@ -165,8 +181,8 @@ long hv_set_sregs(struct hv_vcpu *vcpu, void *data, unsigned long arg)
 	if (hv_sregs_apic_base(vcpu, s->apic_base))
 		return -EINVAL;
 
-	hv_call(set_dtable, vcpu, HV_DT_GDTR, &s->gdt);
-	hv_call(set_dtable, vcpu, HV_DT_IDTR, &s->idt);
+	hv_set_dtable(vcpu, HV_SEG_GDTR, &s->gdt);
+	hv_set_dtable(vcpu, HV_SEG_IDTR, &s->idt);
 	x->cr2 = s->cr2;
 	hv_set_cr8(vcpu, s->cr8);
 	x->efer = s->efer;

@@ -243,15 +243,15 @@ static void hv_reset_segments(struct hv_vcpu *vcpu)
 	};
 	static const struct hv_segment ldt = { .limit = 0xffff, .type = 2, .present = 1 };
 	static const struct hv_segment tr = { .limit = 0xffff, .type = 0xb, .present = 1 };
-	static const struct hv_dtable dt = { .limit = 0xffff };
+	static const struct hv_segment dt = { .limit = 0xffff };
 	int seg;
 
 	for (seg = HV_SEG_ES; seg <= HV_SEG_GS; seg++)
 		hv_call(set_segment, vcpu, seg, seg == HV_SEG_CS ? &cs : &data);
 	hv_call(set_segment, vcpu, HV_SEG_LDTR, &ldt);
 	hv_call(set_segment, vcpu, HV_SEG_TR, &tr);
-	hv_call(set_dtable, vcpu, HV_DT_GDTR, &dt);
-	hv_call(set_dtable, vcpu, HV_DT_IDTR, &dt);
+	hv_call(set_segment, vcpu, HV_SEG_GDTR, &dt);
+	hv_call(set_segment, vcpu, HV_SEG_IDTR, &dt);
 }
 
 /**
@@ -320,7 +320,7 @@ void hv_x86_vcpu_reset(struct hv_vcpu *vcpu, bool init)
 	}
 	if (x->lapic)
 		hv_lapic_reset(vcpu, init);
-	hv_call(update_intercepts, vcpu);
+	hv_call(update, vcpu, HV_UPDATE_INTERCEPTS);
 	hv_req_set(vcpu, HV_REQ_TLB_FLUSH);
 	hv_req_set(vcpu, HV_REQ_EVENT);
 }

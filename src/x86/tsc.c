@@ -34,7 +34,7 @@ static void hv_set_tsc_offset(struct hv_vcpu *vcpu, u64 offset)
 	if (vcpu->x86.tsc_offset == offset)
 		return;
 	vcpu->x86.tsc_offset = offset;
-	hv_call(set_tsc_offset, vcpu);
+	hv_call(update, vcpu, HV_UPDATE_TSC);
 	if (vcpu->x86.lapic)
 		hv_lapic_update_timer(vcpu);
 }
@@ -44,7 +44,7 @@ void hv_tsc_reset(struct hv_vcpu *vcpu)
 {
 	vcpu->x86.tsc_adjust = 0;
 	vcpu->x86.tsc_offset = READ_ONCE(vcpu->vm->x86.tsc_offset);
-	hv_call(set_tsc_offset, vcpu);
+	hv_call(update, vcpu, HV_UPDATE_TSC);
 }
 
 void hv_adjust_tsc_offset(struct hv_vcpu *vcpu, s64 delta)

@@ -155,7 +155,7 @@ static void vmx_update_insn_controls(struct hv_vcpu *vcpu)
 }
 
 /**
- * vmx_update_intercepts() - backend's update_intercepts
+ * vmx_update_intercepts() - recompute what exits
  * @vcpu: loaded vCPU
  */
 void vmx_update_intercepts(struct hv_vcpu *vcpu)

@@ -62,13 +62,19 @@ void vmx_flush_regs(struct hv_vcpu *vcpu)
 		vmcs_writen(VMCS_GUEST_RFLAGS, x86->rflags);
 }
 
-/* Fields of one segment: the four encodings of each kind run in parallel. */
+/* Fields of one segment register; GDTR and IDTR have only a base and a limit. */
 struct vmx_segment {
 	u16 selector;
 	u16 base;
 	u16 limit;
 	u16 ar;
 };
+
+#define VMX_DTABLE(name)				\
+	[HV_SEG_##name] = {				\
+		.base = VMCS_GUEST_##name##_BASE,	\
+		.limit = VMCS_GUEST_##name##_LIMIT,	\
+	}
 
 #define VMX_SEGMENT(name)				\
 	[HV_SEG_##name] = {				\
@@ -78,9 +84,10 @@ struct vmx_segment {
 		.ar = VMCS_GUEST_##name##_AR,		\
 	}
 
-static const struct vmx_segment vmx_segments[HV_NR_SEGS] = {
+static const struct vmx_segment vmx_segments[] = {
 	VMX_SEGMENT(ES), VMX_SEGMENT(CS), VMX_SEGMENT(SS), VMX_SEGMENT(DS),
 	VMX_SEGMENT(FS), VMX_SEGMENT(GS), VMX_SEGMENT(LDTR), VMX_SEGMENT(TR),
+	VMX_DTABLE(GDTR), VMX_DTABLE(IDTR),
 };
 
 /**
@@ -92,12 +99,15 @@ static const struct vmx_segment vmx_segments[HV_NR_SEGS] = {
 void vmx_get_segment(struct hv_vcpu *vcpu, int seg, struct hv_segment *s)
 {
 	const struct vmx_segment *f = &vmx_segments[seg];
-	u32 ar = __vmcs_read(f->ar);
+	u32 ar;
 
 	memset(s, 0, sizeof(*s));
-	s->selector = __vmcs_read(f->selector);
 	s->base = __vmcs_read(f->base);
 	s->limit = __vmcs_read(f->limit);
+	if (seg >= HV_NR_SEGS)
+		return;
+	s->selector = __vmcs_read(f->selector);
+	ar = __vmcs_read(f->ar);
 	s->unusable = !!(ar & VMX_AR_UNUSABLE);
 	s->type = ar & VMX_AR_TYPE;
 	s->s = !!(ar & VMX_AR_S);
@@ -149,45 +159,12 @@ void vmx_set_segment(struct hv_vcpu *vcpu, int seg, const struct hv_segment *s)
 {
 	const struct vmx_segment *f = &vmx_segments[seg];
 
-	__vmcs_write(f->selector, s->selector);
 	__vmcs_write(f->base, s->base);
 	__vmcs_write(f->limit, s->limit);
+	if (seg >= HV_NR_SEGS)
+		return;
+	__vmcs_write(f->selector, s->selector);
 	__vmcs_write(f->ar, vmx_segment_ar(seg, s));
-}
-
-/**
- * vmx_get_dtable() - backend's get_dtable
- * @vcpu: loaded vCPU
- * @reg: which
- * @dt: result
- */
-void vmx_get_dtable(struct hv_vcpu *vcpu, enum hv_dtable_reg reg, struct hv_dtable *dt)
-{
-	memset(dt, 0, sizeof(*dt));
-	if (reg == HV_DT_GDTR) {
-		dt->base = vmcs_readn(VMCS_GUEST_GDTR_BASE);
-		dt->limit = vmcs_read32(VMCS_GUEST_GDTR_LIMIT);
-	} else {
-		dt->base = vmcs_readn(VMCS_GUEST_IDTR_BASE);
-		dt->limit = vmcs_read32(VMCS_GUEST_IDTR_LIMIT);
-	}
-}
-
-/**
- * vmx_set_dtable() - backend's set_dtable
- * @vcpu: loaded vCPU
- * @reg: which
- * @dt: new contents
- */
-void vmx_set_dtable(struct hv_vcpu *vcpu, enum hv_dtable_reg reg, const struct hv_dtable *dt)
-{
-	if (reg == HV_DT_GDTR) {
-		vmcs_writen(VMCS_GUEST_GDTR_BASE, dt->base);
-		vmcs_write32(VMCS_GUEST_GDTR_LIMIT, dt->limit);
-	} else {
-		vmcs_writen(VMCS_GUEST_IDTR_BASE, dt->base);
-		vmcs_write32(VMCS_GUEST_IDTR_LIMIT, dt->limit);
-	}
 }
 
 /*

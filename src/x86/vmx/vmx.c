@@ -182,9 +182,12 @@ static void vmx_vcpu_reset(struct hv_vcpu *vcpu, bool init)
 	hv_req_set(vcpu, HV_REQ_TLB_FLUSH);
 }
 
-static void vmx_set_tsc_offset(struct hv_vcpu *vcpu)
+static void vmx_update(struct hv_vcpu *vcpu, unsigned int what)
 {
-	vmcs_write64(VMCS_TSC_OFFSET, vcpu->x86.tsc_offset);
+	if (what & HV_UPDATE_TSC)
+		vmcs_write64(VMCS_TSC_OFFSET, vcpu->x86.tsc_offset);
+	if (what & HV_UPDATE_INTERCEPTS)
+		vmx_update_intercepts(vcpu);
 }
 
 /* setup is called, and looked at, at module load only */
@@ -208,15 +211,12 @@ const struct hv_backend vmx_backend __refconst = {
 	.cache_regs = vmx_cache_regs,
 	.get_segment = vmx_get_segment,
 	.set_segment = vmx_set_segment,
-	.get_dtable = vmx_get_dtable,
-	.set_dtable = vmx_set_dtable,
 	.set_cr = vmx_set_cr,
 	.get_msr = vmx_get_msr,
 	.set_msr = vmx_set_msr,
 	.get_blocking = vmx_get_blocking,
 	.set_blocking = vmx_set_blocking,
-	.set_tsc_offset = vmx_set_tsc_offset,
-	.update_intercepts = vmx_update_intercepts,
+	.update = vmx_update,
 	.inject = vmx_inject,
 	.open_window = vmx_open_window,
 	.flush_tlb = vmx_flush_tlb,

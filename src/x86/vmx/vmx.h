@@ -188,9 +188,6 @@ void vmx_cache_regs(struct hv_vcpu *vcpu, unsigned long mask);
 void vmx_flush_regs(struct hv_vcpu *vcpu);
 void vmx_get_segment(struct hv_vcpu *vcpu, int seg, struct hv_segment *s);
 void vmx_set_segment(struct hv_vcpu *vcpu, int seg, const struct hv_segment *s);
-void vmx_get_dtable(struct hv_vcpu *vcpu, enum hv_dtable_reg reg, struct hv_dtable *dt);
-void vmx_set_dtable(struct hv_vcpu *vcpu, enum hv_dtable_reg reg,
-		    const struct hv_dtable *dt);
 void vmx_set_cr(struct hv_vcpu *vcpu, int cr, u64 val);
 void vmx_set_cr4(struct hv_vcpu *vcpu, u64 val);
 void vmx_set_efer(struct hv_vcpu *vcpu, u64 val);
