@@ -93,8 +93,6 @@ FIXTURE_TEARDOWN(hotplug)
 {
 	unsigned int i;
 
-	if (!self->vm)
-		return;
 	set_online(true);
 	for (i = 0; i < 2; i++) {
 		self->vcpu[i]->run->immediate_exit = 1;
