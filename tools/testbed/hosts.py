@@ -4,6 +4,7 @@
 import os
 import subprocess
 
+import devices
 from boot import disk
 
 HERE = os.path.dirname(os.path.realpath(__file__))
@@ -42,7 +43,8 @@ class Host:
             raise Error("could not prepare %s" % " ".join(words))
 
     def cmdline(self, *more):
-        return " ".join([CMDLINE, *more, self.arguments.append]).strip()
+        words = [CMDLINE, *more, self.arguments.append]
+        return " ".join(word for word in words if word)
 
 
 class SvmHost(Host):
@@ -52,17 +54,26 @@ class SvmHost(Host):
         self.run_prepare("kernel", self.arguments.kernel)
 
     def command(self, folder):
-        return ["qemu-system-x86_64", "-nodefaults", "-no-user-config",
+        wanted = self.arguments
+        try:
+            pci = devices.arguments(wanted.iommu, wanted.device,
+                                    wanted.netdev, folder)
+        except devices.Error as error:
+            raise Error(str(error)) from None
+        # QEMU enters an unpacked kernel by its PVH entry point, so that
+        # nothing has to be decompressed in the emulator
+        return [devices.QEMU, "-nodefaults", "-no-user-config",
                 "-machine", "q35", "-accel", "tcg,thread=multi",
                 "-cpu", "EPYC,+svm,+npt",
-                "-smp", str(self.arguments.cpus),
-                "-m", str(self.arguments.memory),
+                "-smp", str(wanted.cpus),
+                "-m", str(wanted.memory),
                 "-display", "none", "-monitor", "none", "-no-reboot",
                 "-serial", "file:" + os.path.join(folder, "console.log"),
                 "-serial", "file:" + os.path.join(folder, "beats"),
-                "-kernel", os.path.join(self.kernel, "vmlinuz"),
+                "-kernel", os.path.join(self.kernel, "vmlinux"),
                 "-initrd", os.path.join(folder, "initrd"),
-                "-append", self.cmdline()]
+                "-append", self.cmdline(devices.cmdline(wanted.iommu)),
+                *pci]
 
 
 # Bochs counts time in instructions: this many are a second.
@@ -99,6 +110,9 @@ class VmxHost(Host):
     terminal = True
 
     def prepare(self):
+        if self.arguments.iommu or self.arguments.device or self.arguments.netdev:
+            raise Error("the vmx host has no IOMMU and no devices to choose: "
+                        "take --host svm")
         self.run_prepare("bochs")
         self.run_prepare("kernel", self.arguments.kernel)
 
