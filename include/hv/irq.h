@@ -47,7 +47,27 @@ struct hv_apic_msg {
 	bool redirect;
 };
 
-/* ---- src/irq/lapic.c, lapic_timer.c, apic_dest.c ---- */
+/**
+ * struct hv_posted - fixed interrupts on their way to a LAPIC
+ * @pir: bit n: vector n is requested
+ * @control: HV_POSTED_ON, and what the backend's processor wants there
+ *
+ * Any context sets a bit of @pir and then, if it was clear, HV_POSTED_ON; whoever has set that
+ * one tells the vCPU. The vCPU clears HV_POSTED_ON and then moves @pir into IRR.
+ *
+ * This is the posted-interrupt descriptor of Intel processors (SDM 3C 29.6, table 29-1), so
+ * that one that has them takes interrupts over while the guest runs. It wants the descriptor
+ * aligned to 64 bytes; Bochs 3.0 to a page (its bug 556), so it stands at the beginning of one.
+ */
+struct hv_posted {
+	unsigned long pir[4];
+	unsigned long control;
+	u64 reserved[3];
+} __aligned(64);
+
+#define HV_POSTED_ON	0	/* bit: the vCPU has been told */
+
+/* ---- src/irq/lapic.c, lapic_post.c, lapic_timer.c, apic_dest.c ---- */
 int hv_lapic_create(struct hv_vcpu *vcpu);
 void hv_lapic_destroy(struct hv_vcpu *vcpu);
 void hv_lapic_reset(struct hv_vcpu *vcpu, bool init);

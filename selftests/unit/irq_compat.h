@@ -16,14 +16,24 @@ typedef __s32 s32;
 #define PAGE_SIZE		4096ul
 #define PAGE_MASK		(~(PAGE_SIZE - 1))
 #define BUILD_BUG_ON(c)		_Static_assert(!(c), #c)
+#define ARRAY_SIZE(a)		(sizeof(a) / sizeof((a)[0]))
+#define __aligned(n)		__attribute__((aligned(n)))
+#define fallthrough		__attribute__((fallthrough))
 #define min_t(t, a, b)		((t)(a) < (t)(b) ? (t)(a) : (t)(b))
 #define max_t(t, a, b)		((t)(a) > (t)(b) ? (t)(a) : (t)(b))
+#define smp_mb()		((void)0)
 #define smp_wmb()		((void)0)
 #define smp_mb__after_atomic()	((void)0)
 #define smp_store_release(p, v)	(*(p) = (v))
 #define container_of(p, t, m)	((t *)((char *)(p) - offsetof(t, m)))
 #define kzalloc(size, gfp)	calloc(1, size)
 #define kfree(p)		free(p)
+/* Pages of this test are not counted. */
+#define get_zeroed_page(gfp)	\
+	((unsigned long)memset(aligned_alloc(PAGE_SIZE, PAGE_SIZE), 0, PAGE_SIZE))
+#define free_page(p)		free((void *)(p))
+#define preempt_disable()	((void)0)
+#define preempt_enable()	((void)0)
 
 static inline bool test_bit(unsigned int n, const unsigned long *map)
 {
@@ -179,6 +189,7 @@ enum { HV_SEG_CS };
 	for ((i) = 0; (i) < (vm)->nr_vcpus && ((v) = (vm)->vcpus[i], true); (i)++)
 #define hv_req_set(v, r)	set_bit(r, &(v)->requests)
 #define hv_vcpu_request(v, r)	(set_bit(r, &(v)->requests), (v)->kicks++)
+#define hv_vcpu_kick(v)		((v)->kicks++)
 #define hv_queue_nmi(v)		((v)->nmis++)
 #define hv_guest_tsc(v, tsc)	((void)(v), tsc)
 #define hv_set_rip(v, val)	((v)->rip = (val))

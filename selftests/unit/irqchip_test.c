@@ -6,6 +6,7 @@
 #include <stdio.h>
 /* The code under test, with its private parts */
 #include "../../src/irq/lapic.c"
+#include "../../src/irq/lapic_post.c"
 #include "../../src/irq/lapic_timer.c"
 #include "../../src/irq/apic_dest.c"
 #include "../../src/irq/ioapic.c"
@@ -215,8 +216,14 @@ TEST_F(chips, priorities)
 	EXPECT_EQ(1, hv_msi_deliver(&self->vm, 0xfee00000, 0x41));
 	EXPECT_EQ(0, hv_msi_deliver(&self->vm, 0xfee00000, 0x41));
 	EXPECT_EQ(1, hv_msi_deliver(&self->vm, 0xfee00000, 0x45));
-	EXPECT_EQ(1, v->requests);
+	/* Told once until it looks */
+	EXPECT_EQ(1, v->kicks);
 	EXPECT_EQ(0x45, take(v));
+	EXPECT_EQ(1, hv_msi_deliver(&self->vm, 0xfee00000, 0x46));
+	EXPECT_EQ(2, v->kicks);
+	/* Pending again, while the first is in service */
+	EXPECT_EQ(1, hv_msi_deliver(&self->vm, 0xfee00000, 0x45));
+	EXPECT_EQ(2, v->kicks);
 	/* The same class has to wait, a higher one doesn't. */
 	EXPECT_EQ(-1, take(v));
 	EXPECT_EQ(0x40, rd(v, APIC_R_PPR));
@@ -225,6 +232,10 @@ TEST_F(chips, priorities)
 	EXPECT_EQ(1u << (0x51 - 0x40), rd(v, APIC_R_ISR + 2) & 0x20000);
 	eoi(v);
 	EXPECT_EQ(-1, take(v));
+	eoi(v);
+	EXPECT_EQ(0x46, take(v));
+	eoi(v);
+	EXPECT_EQ(0x45, take(v));
 	eoi(v);
 	EXPECT_EQ(0x41, take(v));
 	eoi(v);

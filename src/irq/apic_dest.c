@@ -48,7 +48,8 @@ static bool reached(struct hv_vcpu *vcpu, struct hv_vcpu *src, const struct hv_a
  */
 static bool better(const struct hv_lapic *a, const struct hv_lapic *b)
 {
-	u32 pa = READ_ONCE(a->tpr) >> 4, pb = READ_ONCE(b->tpr) >> 4;
+	u32 pa = READ_ONCE(*apic_reg(a, APIC_R_TPR)) >> 4;
+	u32 pb = READ_ONCE(*apic_reg(b, APIC_R_TPR)) >> 4;
 
 	if (pa != pb)
 		return pa < pb;

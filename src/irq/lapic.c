@@ -6,7 +6,8 @@
 #include <linux/bitops.h>
 #include <linux/build_bug.h>
 #include <linux/errno.h>
-#include <linux/slab.h>
+#include <linux/gfp.h>
+#include <linux/kernel.h>
 #include <linux/string.h>
 #include <asm/apicdef.h>
 #include <hv/backend.h>
@@ -69,30 +70,6 @@ static const struct apic_reg_info apic_regs[APIC_NR_REGS] = {
 
 /* ---- acceptance: any context ---- */
 
-static void apic_error(struct hv_lapic *apic, unsigned int bit);
-
-/* Fixed interrupt into IRR. 1 taken, 0 was pending, -1 refused. */
-static int apic_post(struct hv_lapic *apic, u8 vector, bool level)
-{
-	/* SDM 3A 11.4.7.2: software-disabled, only INIT, NMI, SMI and SIPI get through */
-	if (!apic_hw_enabled(apic) || !apic_sw_enabled(apic))
-		return -1;
-	if (vector < APIC_MIN_VECTOR) {
-		apic_error(apic, APIC_ESR_RECV_VECTOR);
-		return -1;
-	}
-	if (level)
-		set_bit(vector, apic->tmr);
-	else
-		clear_bit(vector, apic->tmr);
-	/* Before IRR: whoever takes the vector finds its trigger mode (SDM 3A 11.8.4) */
-	smp_mb__after_atomic();
-	if (test_and_set_bit(vector, apic->irr))
-		return 0;
-	hv_vcpu_request(apic->vcpu, HV_REQ_EVENT);
-	return 1;
-}
-
 /**
  * hv_lapic_deliver_lvt() - a local interrupt source fires
  * @apic: LAPIC
@@ -111,11 +88,19 @@ void hv_lapic_deliver_lvt(struct hv_lapic *apic, unsigned int entry)
 	if (mode == HV_DM_NMI)
 		hv_queue_nmi(apic->vcpu);
 	else if (mode == HV_DM_FIXED)
-		apic_post(apic, lvt & 0xff, false);
+		hv_lapic_post(apic, lvt & 0xff, false);
 }
 
-/* Record an error. The first since the last write of ESR interrupts (SDM 3A 11.5.3) */
-static void apic_error(struct hv_lapic *apic, unsigned int bit)
+/**
+ * hv_lapic_error() - record an error
+ * @apic: LAPIC
+ * @bit: APIC_ESR_*
+ *
+ * The first since the last write of ESR interrupts (SDM 3A 11.5.3).
+ *
+ * Context: any.
+ */
+void hv_lapic_error(struct hv_lapic *apic, unsigned int bit)
 {
 	u32 lvt = READ_ONCE(apic->lvt[APIC_LVT(APIC_R_LVT_ERROR)]);
 	bool armed = !READ_ONCE(apic->errors);
@@ -160,7 +145,7 @@ int hv_lapic_receive(struct hv_lapic *apic, const struct hv_apic_msg *msg)
 	switch (msg->mode) {
 	case HV_DM_FIXED:
 	case HV_DM_LOWEST:
-		return apic_post(apic, msg->vector, msg->level);
+		return hv_lapic_post(apic, msg->vector, msg->level);
 	case HV_DM_NMI:
 		hv_queue_nmi(apic->vcpu);
 		return 1;
@@ -175,44 +160,6 @@ int hv_lapic_receive(struct hv_lapic *apic, const struct hv_apic_msg *msg)
 }
 
 /* ---- delivery to the processor: own thread ---- */
-
-/**
- * hv_lapic_pending() - the interrupt to deliver next
- * @vcpu: vCPU, by its own thread
- *
- * A software-disabled LAPIC still delivers what it has accepted before (SDM 3A 11.4.7.2).
- *
- * Context: any, interrupts on or off.
- * Return: vector, -1 if there is none or its class isn't above the processor priority.
- */
-int hv_lapic_pending(struct hv_vcpu *vcpu)
-{
-	struct hv_lapic *apic = vcpu->x86.lapic;
-	int vector = apic_highest(apic->irr);
-
-	if (vector < 0 || !apic_hw_enabled(apic))
-		return -1;
-	if ((vector & 0xf0) <= (apic_ppr(apic->tpr, apic_highest(apic->isr)) & 0xf0))
-		return -1;
-	return vector;
-}
-
-/**
- * hv_lapic_accept() - the processor takes an interrupt
- * @vcpu: vCPU, by its own thread
- * @vector: from hv_lapic_pending(); from there on it cannot vanish, so that no spurious
- *	interrupt arises
- *
- * Context: any, interrupts on or off.
- */
-void hv_lapic_accept(struct hv_vcpu *vcpu, int vector)
-{
-	struct hv_lapic *apic = vcpu->x86.lapic;
-
-	if (!test_and_clear_bit(vector, apic->irr))
-		return;
-	__set_bit(vector, apic->isr);
-}
 
 /**
  * hv_lapic_accepts_extint() - LINT0 is where the PIC's interrupts get in
@@ -233,12 +180,13 @@ bool hv_lapic_accepts_extint(struct hv_vcpu *vcpu)
 
 static void apic_eoi(struct hv_lapic *apic)
 {
-	int vector = apic_highest(apic->isr);
+	int vector = apic_highest(apic_reg(apic, APIC_R_ISR));
 
 	if (vector < 0)
 		return;
-	__clear_bit(vector, apic->isr);
-	if (test_bit(vector, apic->tmr))
+	apic_clear_vector(apic, APIC_R_ISR, vector);
+	apic->status_stale = true;
+	if (apic_test_vector(apic, APIC_R_TMR, vector))
 		hv_ioapic_eoi(apic->vcpu->vm, vector);
 }
 
@@ -250,7 +198,7 @@ static void apic_eoi(struct hv_lapic *apic)
  */
 u64 hv_lapic_get_tpr(struct hv_vcpu *vcpu)
 {
-	return vcpu->x86.lapic->tpr >> 4;
+	return *apic_reg(vcpu->x86.lapic, APIC_R_TPR) >> 4;
 }
 
 /**
@@ -260,7 +208,7 @@ u64 hv_lapic_get_tpr(struct hv_vcpu *vcpu)
  */
 void hv_lapic_set_tpr(struct hv_vcpu *vcpu, u64 cr8)
 {
-	WRITE_ONCE(vcpu->x86.lapic->tpr, (cr8 & 0xf) << 4);
+	WRITE_ONCE(*apic_reg(vcpu->x86.lapic, APIC_R_TPR), (cr8 & 0xf) << 4);
 }
 
 /* ---- interprocessor interrupts ---- */
@@ -281,7 +229,7 @@ static void apic_send(struct hv_lapic *apic, u64 icr)
 		msg.level = icr & BIT(15);
 	if ((msg.mode == HV_DM_FIXED || msg.mode == HV_DM_LOWEST) &&
 	    msg.vector < APIC_MIN_VECTOR) {
-		apic_error(apic, APIC_ESR_SEND_VECTOR);
+		hv_lapic_error(apic, APIC_ESR_SEND_VECTOR);
 		return;
 	}
 	if (msg.mode == HV_DM_EXTINT)
@@ -291,9 +239,25 @@ static void apic_send(struct hv_lapic *apic, u64 icr)
 
 /* ---- registers: own thread or vcpu->mutex ---- */
 
-static u32 vector_word(const unsigned long *map, unsigned int n)
+/*
+ * The ICR: 64 bits at its place for the processor's RDMSR in x2APIC mode (SDM 3C 29.5), two
+ * registers otherwise.
+ */
+static u64 apic_icr(struct hv_lapic *apic)
 {
-	return READ_ONCE(map[n / (BITS_PER_LONG / 32)]) >> (n % (BITS_PER_LONG / 32) * 32);
+	const u32 *low = apic_reg(apic, APIC_R_ICR);
+
+	return *low | (u64)(apic_x2apic(apic) ? low[1] : *apic_reg(apic, APIC_R_ICR2)) << 32;
+}
+
+static void apic_set_icr(struct hv_lapic *apic, u64 icr)
+{
+	u32 *low = apic_reg(apic, APIC_R_ICR);
+	bool x2apic = apic_x2apic(apic);
+
+	low[0] = icr;
+	low[1] = x2apic ? icr >> 32 : 0;
+	*apic_reg(apic, APIC_R_ICR2) = x2apic ? 0 : icr >> 32;
 }
 
 static u32 apic_read(struct hv_lapic *apic, unsigned int reg)
@@ -303,28 +267,26 @@ static u32 apic_read(struct hv_lapic *apic, unsigned int reg)
 		return apic_x2apic(apic) ? apic->addr.id : apic->addr.id << 24;
 	case APIC_R_VERSION:
 		return APIC_VERSION_VALUE;
-	case APIC_R_TPR:
-		return apic->tpr;
 	case APIC_R_PPR:
-		return apic_ppr(apic->tpr, apic_highest(apic->isr));
+		return apic_ppr(*apic_reg(apic, APIC_R_TPR),
+				apic_highest(apic_reg(apic, APIC_R_ISR)));
 	case APIC_R_LDR:
 		return apic->addr.ldr;
 	case APIC_R_DFR:
 		return apic->addr.dfr;
 	case APIC_R_SVR:
 		return apic->svr;
-	case APIC_R_ISR ... APIC_R_ISR + 7:
-		return vector_word(apic->isr, reg - APIC_R_ISR);
-	case APIC_R_TMR ... APIC_R_TMR + 7:
-		return vector_word(apic->tmr, reg - APIC_R_TMR);
-	case APIC_R_IRR ... APIC_R_IRR + 7:
-		return vector_word(apic->irr, reg - APIC_R_IRR);
-	case APIC_R_ESR:
-		return apic->esr;
-	case APIC_R_ICR:
-		return apic->icr;
 	case APIC_R_ICR2:
-		return apic->icr >> 32;
+		return apic_icr(apic) >> 32;
+	case APIC_R_IRR ... APIC_R_IRR + 7:
+		hv_lapic_sync(apic);
+		fallthrough;
+	case APIC_R_TPR:
+	case APIC_R_ISR ... APIC_R_ISR + 7:
+	case APIC_R_TMR ... APIC_R_TMR + 7:
+	case APIC_R_ESR:
+	case APIC_R_ICR:
+		return READ_ONCE(*apic_reg(apic, reg));
 	case APIC_R_LVT_TIMER ... APIC_R_LVT_ERROR:
 		return apic->lvt[APIC_LVT(reg)];
 	case APIC_R_TMICT:
@@ -336,6 +298,25 @@ static u32 apic_read(struct hv_lapic *apic, unsigned int reg)
 	default:
 		return 0;
 	}
+}
+
+/* Registers that live elsewhere: the page has a copy, for guests that read it by themselves. */
+static void apic_show(struct hv_lapic *apic, unsigned int reg)
+{
+	WRITE_ONCE(*apic_reg(apic, reg), apic_read(apic, reg));
+}
+
+static void apic_show_all(struct hv_lapic *apic)
+{
+	static const u8 regs[] = {
+		APIC_R_ID, APIC_R_VERSION, APIC_R_LDR, APIC_R_DFR, APIC_R_SVR, APIC_R_LVT_TIMER,
+		APIC_R_LVT_THERMAL, APIC_R_LVT_PERF, APIC_R_LVT_LINT0, APIC_R_LVT_LINT1,
+		APIC_R_LVT_ERROR, APIC_R_TMICT, APIC_R_DCR,
+	};
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(regs); i++)
+		apic_show(apic, regs[i]);
 }
 
 /* An LVT entry is masked as long as the LAPIC is software-disabled (SDM 3A 11.4.7.2). */
@@ -365,11 +346,11 @@ static void apic_write(struct hv_lapic *apic, unsigned int reg, u32 val)
 {
 	switch (reg) {
 	case APIC_R_TPR:
-		WRITE_ONCE(apic->tpr, val);
-		break;
+		WRITE_ONCE(*apic_reg(apic, APIC_R_TPR), val);
+		return;
 	case APIC_R_EOI:
 		apic_eoi(apic);
-		break;
+		return;
 	case APIC_R_LDR:
 		WRITE_ONCE(apic->addr.ldr, val);
 		break;
@@ -381,15 +362,15 @@ static void apic_write(struct hv_lapic *apic, unsigned int reg, u32 val)
 		break;
 	case APIC_R_ESR:
 		/* A write shows what was recorded since the last one (SDM 3A 11.5.3) */
-		apic->esr = xchg(&apic->errors, 0);
-		break;
+		*apic_reg(apic, APIC_R_ESR) = xchg(&apic->errors, 0);
+		return;
 	case APIC_R_ICR:
-		apic->icr = (apic->icr & ~0xffffffffULL) | val;
-		apic_send(apic, apic->icr);
-		break;
+		*apic_reg(apic, APIC_R_ICR) = val;
+		apic_send(apic, apic_icr(apic));
+		return;
 	case APIC_R_ICR2:
-		apic->icr = (u32)apic->icr | (u64)val << 32;
-		break;
+		*apic_reg(apic, APIC_R_ICR2) = val;
+		return;
 	case APIC_R_LVT_TIMER ... APIC_R_LVT_ERROR:
 		apic_write_lvt(apic, reg, val);
 		break;
@@ -402,8 +383,13 @@ static void apic_write(struct hv_lapic *apic, unsigned int reg, u32 val)
 	case APIC_R_SELF_IPI:
 		/* Self, fixed, edge (SDM 3A 11.12.11) */
 		apic_send(apic, 1 << 18 | val);
-		break;
+		return;
 	}
+	/* These two change others. */
+	if (reg == APIC_R_SVR || reg == APIC_R_LVT_TIMER)
+		apic_show_all(apic);
+	else
+		apic_show(apic, reg);
 }
 
 static u32 apic_valid_bits(struct hv_lapic *apic, unsigned int reg)
@@ -433,7 +419,7 @@ int hv_lapic_msr_read(struct hv_vcpu *vcpu, u32 msr, u64 *val)
 		return 1;
 	if (!(apic_regs[reg].flags & APIC_REG_R) || (apic_regs[reg].flags & APIC_REG_NO_X2))
 		return 1;
-	*val = reg == APIC_R_ICR ? apic->icr : apic_read(apic, reg);
+	*val = reg == APIC_R_ICR ? apic_icr(apic) : apic_read(apic, reg);
 	return 0;
 }
 
@@ -463,7 +449,7 @@ int hv_lapic_msr_write(struct hv_vcpu *vcpu, u32 msr, u64 val)
 		val &= ~(u64)APIC_ICR_BUSY;
 		if ((u32)val & ~APIC_ICR_LOW_VALID)
 			return 1;
-		apic->icr = val;
+		apic_set_icr(apic, val);
 		apic_send(apic, val);
 		return 0;
 	}
@@ -479,7 +465,7 @@ static bool apic_page_reg(struct hv_lapic *apic, unsigned int reg, u8 right)
 	u8 flags = reg < APIC_NR_REGS ? apic_regs[reg].flags : 0;
 
 	if (!flags || (flags & APIC_REG_NO_X1)) {
-		apic_error(apic, APIC_ESR_REGISTER);
+		hv_lapic_error(apic, APIC_ESR_REGISTER);
 		return false;
 	}
 	return flags & right;
@@ -566,11 +552,15 @@ bool hv_irq_mmio(struct hv_vcpu *vcpu, u64 gpa, unsigned int len, void *data, bo
 
 static void apic_set_mode(struct hv_lapic *apic, enum apic_mode mode)
 {
+	u64 icr = apic_icr(apic);
+
 	if (mode == APIC_X2APIC)
 		WRITE_ONCE(apic->addr.ldr, apic_x2apic_ldr(apic->addr.id));
 	else if (apic_x2apic(apic))
 		WRITE_ONCE(apic->addr.ldr, 0);
 	WRITE_ONCE(apic->addr.mode, mode);
+	apic_set_icr(apic, icr);
+	apic_show_all(apic);
 }
 
 /* Registers as after power-up; after INIT too, but for the id (SDM 3A 11.4.7.1, 11.4.7.3) */
@@ -590,17 +580,12 @@ static void apic_reset_regs(struct hv_lapic *apic)
 		apic->lvt[APIC_LVT(APIC_R_LVT_LINT0)] = HV_DM_EXTINT << 8;
 	apic->timer.dcr = 0;
 	WRITE_ONCE(apic->svr, 0xff);
-	WRITE_ONCE(apic->tpr, 0);
 	WRITE_ONCE(apic->addr.dfr, 0xffffffff);
 	WRITE_ONCE(apic->addr.ldr, 0);
-	apic->icr = 0;
-	apic->esr = 0;
 	WRITE_ONCE(apic->errors, 0);
-	for (i = 0; i < APIC_VECTOR_WORDS; i++) {
-		WRITE_ONCE(apic->irr[i], 0);
-		WRITE_ONCE(apic->tmr[i], 0);
-		apic->isr[i] = 0;
-	}
+	hv_lapic_forget_posted(apic);
+	/* TPR, ISR, TMR, IRR, ESR, ICR; the caller fills in what is not 0 */
+	memset(apic->regs, 0, PAGE_SIZE);
 }
 
 /**
@@ -694,19 +679,18 @@ int hv_lapic_get_state(struct hv_vcpu *vcpu, struct hv_lapic_state *s)
 	return 0;
 }
 
-static void state_get_vectors(unsigned long *map, const struct hv_lapic_state *s,
+static void state_get_vectors(struct hv_lapic *apic, const struct hv_lapic_state *s,
 			      unsigned int reg)
 {
 	unsigned int i;
-	u64 word;
+	u32 word;
 
-	BUILD_BUG_ON(BITS_PER_LONG != 64);
 	for (i = 0; i < APIC_VECTOR_WORDS; i++) {
-		word = state_get(s, reg + 2 * i) | (u64)state_get(s, reg + 2 * i + 1) << 32;
+		word = state_get(s, reg + i);
 		/* Reserved vectors can't be there (SDM 3A 11.8.4) */
 		if (!i)
-			word &= ~0xffffULL;
-		WRITE_ONCE(map[i], word);
+			word &= ~0xffffU;
+		WRITE_ONCE(*apic_reg(apic, reg + i), word);
 	}
 }
 
@@ -732,23 +716,25 @@ int hv_lapic_set_state(struct hv_vcpu *vcpu, const struct hv_lapic_state *s)
 	hv_lapic_timer_stop(apic);
 	for (reg = APIC_R_LVT_TIMER; reg <= APIC_R_LVT_ERROR; reg++)
 		WRITE_ONCE(apic->lvt[APIC_LVT(reg)], state_get(s, reg) & apic_regs[reg].valid);
-	WRITE_ONCE(apic->tpr, state_get(s, APIC_R_TPR) & 0xff);
+	*apic_reg(apic, APIC_R_TPR) = state_get(s, APIC_R_TPR) & 0xff;
 	WRITE_ONCE(apic->svr, state_get(s, APIC_R_SVR) & apic_regs[APIC_R_SVR].valid);
 	WRITE_ONCE(apic->addr.dfr, state_get(s, APIC_R_DFR) | 0x0fffffff);
 	if (!apic_x2apic(apic))
 		WRITE_ONCE(apic->addr.ldr, state_get(s, APIC_R_LDR) & 0xff000000);
-	apic->icr = (state_get(s, APIC_R_ICR) & APIC_ICR_LOW_VALID) |
-		    (u64)state_get(s, APIC_R_ICR2) << 32;
-	apic->esr = state_get(s, APIC_R_ESR) & 0xff;
+	apic_set_icr(apic, (state_get(s, APIC_R_ICR) & APIC_ICR_LOW_VALID) |
+			   (u64)state_get(s, APIC_R_ICR2) << 32);
+	*apic_reg(apic, APIC_R_ESR) = state_get(s, APIC_R_ESR) & 0xff;
 	WRITE_ONCE(apic->errors, 0);
-	state_get_vectors(apic->isr, s, APIC_R_ISR);
-	state_get_vectors(apic->tmr, s, APIC_R_TMR);
-	state_get_vectors(apic->irr, s, APIC_R_IRR);
+	hv_lapic_forget_posted(apic);
+	state_get_vectors(apic, s, APIC_R_ISR);
+	state_get_vectors(apic, s, APIC_R_TMR);
+	state_get_vectors(apic, s, APIC_R_IRR);
 
 	apic->timer.dcr = state_get(s, APIC_R_DCR) & apic_regs[APIC_R_DCR].valid;
 	apic->timer.deadline = deadline;
 	hv_lapic_update_timer(vcpu);
 	hv_lapic_timer_set_count(apic, state_get(s, APIC_R_TMICT), state_get(s, APIC_R_TMCCT));
+	apic_show_all(apic);
 	hv_vcpu_request(vcpu, HV_REQ_EVENT);
 	return 0;
 }
@@ -836,10 +822,17 @@ void hv_lapic_set_sipi_vector(struct hv_vcpu *vcpu, u8 vector)
  */
 int hv_lapic_create(struct hv_vcpu *vcpu)
 {
-	struct hv_lapic *apic = kzalloc(sizeof(*apic), GFP_KERNEL_ACCOUNT);
+	struct hv_lapic *apic = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 
+	/* Its own page, beginning with the mailbox: see struct hv_posted */
+	BUILD_BUG_ON(sizeof(*apic) > PAGE_SIZE || offsetof(struct hv_lapic, posted));
 	if (!apic)
 		return -ENOMEM;
+	apic->regs = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	if (!apic->regs) {
+		free_page((unsigned long)apic);
+		return -ENOMEM;
+	}
 	apic->vcpu = vcpu;
 	apic->addr.id = vcpu->id;
 	hv_lapic_timer_init(apic);
@@ -853,7 +846,10 @@ int hv_lapic_create(struct hv_vcpu *vcpu)
  */
 void hv_lapic_destroy(struct hv_vcpu *vcpu)
 {
-	hv_lapic_timer_stop(vcpu->x86.lapic);
-	kfree(vcpu->x86.lapic);
+	struct hv_lapic *apic = vcpu->x86.lapic;
+
+	hv_lapic_timer_stop(apic);
+	free_page((unsigned long)apic->regs);
+	free_page((unsigned long)apic);
 	vcpu->x86.lapic = NULL;
 }

@@ -2,14 +2,16 @@
 /*
  * The local APIC of a vCPU, for the files of src/irq.
  *
- * Who may write what: any context sets bits in irr, tmr, errors and events, and reads the
- * fields of struct apic_addr, lvt and svr (READ_ONCE; each is one word). All else belongs to
- * the vCPU's own thread, or to a call that holds vcpu->mutex. So no lock is needed, and a
- * sender in a hard interrupt never waits for the vCPU.
+ * Who may write what: any context sets bits in posted, held, TMR, errors and events, and reads
+ * TPR and the fields of struct apic_addr, lvt and svr (READ_ONCE; each is one word). All else
+ * belongs to the vCPU's own thread, or to a call that holds vcpu->mutex; while the guest runs,
+ * regs belongs to the processor. So no lock is needed, and a sender in a hard interrupt never
+ * waits for the vCPU.
  */
 #ifndef HV_LAPIC_PRIVATE_H
 #define HV_LAPIC_PRIVATE_H
 
+#include <linux/bitops.h>
 #include <linux/hrtimer.h>
 #include <linux/types.h>
 #include <hv/irq.h>
@@ -93,16 +95,14 @@ struct hv_lapic_timer {
 
 /**
  * struct hv_lapic - local APIC
+ * @posted: interrupts that nobody has taken over yet
  * @vcpu: its vCPU
- * @irr: interrupts requested
- * @isr: in service
- * @tmr: trigger mode, set: level
+ * @regs: page of registers as the guest sees it. TPR, ISR, TMR, IRR, ESR and ICR are nowhere
+ *	else; of the others it has a copy; PPR and the current count are computed when read
+ * @status_stale: IRR or ISR was changed by software
  * @addr: what destinations are compared with
  * @svr: spurious interrupt vector register
- * @tpr: task priority; arbitration reads it
  * @lvt: local vector table, by APIC_LVT()
- * @icr: interrupt command register as 64 bits (high half: destination as written)
- * @esr: error status as the guest sees it
  * @errors: errors since the last write of ESR
  * @events: APIC_EVENT_* that the vCPU has not looked at
  * @sipi_vector: of the last SIPI
@@ -110,22 +110,48 @@ struct hv_lapic_timer {
  * @timer: timer
  */
 struct hv_lapic {
+	struct hv_posted posted;
 	struct hv_vcpu *vcpu;
-	unsigned long irr[APIC_VECTOR_WORDS];
-	unsigned long isr[APIC_VECTOR_WORDS];
-	unsigned long tmr[APIC_VECTOR_WORDS];
+	u8 *regs;
+	bool status_stale;
 	struct apic_addr addr;
 	u32 svr;
-	u32 tpr;
 	u32 lvt[APIC_NR_LVT];
-	u64 icr;
-	u32 esr;
 	unsigned long errors;
 	unsigned long events;
 	u8 sipi_vector;
 	u32 arbitrations;
 	struct hv_lapic_timer timer;
 };
+
+static inline u32 *apic_reg(const struct hv_lapic *apic, unsigned int reg)
+{
+	return (u32 *)(apic->regs + reg * 16);
+}
+
+/* Bit of a vector in ISR, TMR or IRR; @reg is the first of the eight registers. */
+static inline unsigned long *apic_vector_reg(const struct hv_lapic *apic, unsigned int reg,
+					     unsigned int vector)
+{
+	return (unsigned long *)apic_reg(apic, reg + vector / 32);
+}
+
+static inline bool apic_test_vector(const struct hv_lapic *apic, unsigned int reg,
+				    unsigned int vector)
+{
+	return test_bit(vector % 32, apic_vector_reg(apic, reg, vector));
+}
+
+static inline void apic_set_vector(struct hv_lapic *apic, unsigned int reg, unsigned int vector)
+{
+	set_bit(vector % 32, apic_vector_reg(apic, reg, vector));
+}
+
+static inline void apic_clear_vector(struct hv_lapic *apic, unsigned int reg,
+				     unsigned int vector)
+{
+	clear_bit(vector % 32, apic_vector_reg(apic, reg, vector));
+}
 
 static inline bool apic_hw_enabled(const struct hv_lapic *apic)
 {
@@ -142,7 +168,14 @@ static inline bool apic_x2apic(const struct hv_lapic *apic)
 	return READ_ONCE(apic->addr.mode) == APIC_X2APIC;
 }
 
-/* lapic.c: accept a message; 1 taken, 0 was pending already, -1 ignored. Any context. */
+/* lapic_post.c */
+int hv_lapic_post(struct hv_lapic *apic, u8 vector, bool level);
+void hv_lapic_sync(struct hv_lapic *apic);
+void hv_lapic_forget_posted(struct hv_lapic *apic);
+
+/* lapic.c */
+void hv_lapic_error(struct hv_lapic *apic, unsigned int bit);
+/* Accept a message; 1 taken, 0 was pending already, -1 ignored. Any context. */
 int hv_lapic_receive(struct hv_lapic *apic, const struct hv_apic_msg *msg);
 void hv_lapic_deliver_lvt(struct hv_lapic *apic, unsigned int entry);
 bool hv_lapic_mmio(struct hv_vcpu *vcpu, u64 gpa, unsigned int len, void *data, bool write);
