@@ -84,7 +84,7 @@ TEST_F(clock, flags)
 	EXPECT_EQ(-EINVAL, hv_ioctl(self->vm->fd, HV_SET_CLOCK, &c));
 }
 
-/* No guest has asked for a paravirtual clock: EINVAL, which clients expect. */
+/* A guest that has not asked for a paravirtual clock: EINVAL, which clients expect. */
 TEST_F(clock, kvmclock_ctrl)
 {
 	struct vcpu *vcpu = vcpu_create(self->vm, 0);

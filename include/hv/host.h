@@ -132,6 +132,24 @@ int host_get_pfnmap(unsigned long hva, bool write, bool *writable, u64 *pfn);
 bool host_pfn_is_ram(u64 pfn);
 void host_page_used(struct page *page, bool write);	/* mapped into a guest */
 
+/* ---- src/host/clock.c: the host's time and its TSC ---- */
+/**
+ * struct host_clock_sample - one instant
+ * @tsc: host TSC
+ * @ns: CLOCK_MONOTONIC_RAW plus the time in suspend: host_clock_ns()
+ * @real_ns: CLOCK_REALTIME
+ */
+struct host_clock_sample {
+	u64 tsc;
+	u64 ns;
+	u64 real_ns;
+};
+
+int host_clock_init(void (*callback)(void));
+void host_clock_exit(void);
+u64 host_clock_ns(void);
+bool host_clock_sample(struct host_clock_sample *s);	/* false: not a TSC clock */
+
 /* ---- src/host/timer.c ---- */
 void host_hrtimer_setup(struct hrtimer *timer,
 			enum hrtimer_restart (*function)(struct hrtimer *timer),

@@ -42,6 +42,7 @@ struct hv_vm_stats {
  * @faults: second-stage faults resolved by mapping a page
  * @mmio_emulations: instructions emulated for MMIO
  * @guest_entries: VM entries
+ * @clock_updates: updates of the pvclock page
  */
 struct hv_vcpu_stats {
 	u64 exits;
@@ -62,6 +63,7 @@ struct hv_vcpu_stats {
 	u64 faults;
 	u64 mmio_emulations;
 	u64 guest_entries;
+	u64 clock_updates;
 };
 
 struct hv_vm;

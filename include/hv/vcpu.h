@@ -32,7 +32,9 @@ enum hv_vcpu_mode {
  * @HV_REQ_TLB_FLUSH: drop every guest-physical translation of this vCPU
  * @HV_REQ_TIMER: the LAPIC timer has expired: post its vector
  * @HV_REQ_TRIPLE_FAULT: shut the vCPU down
- * @HV_REQ_CLOCK: TSC offset changed
+ * @HV_REQ_TSC: TSC offset changed by another thread
+ * @HV_REQ_MASTER_CLOCK: find out whether the VM's vCPUs can all use one clock
+ * @HV_REQ_CLOCK: write the time page; after HV_REQ_MASTER_CLOCK, which asks for it
  * @HV_REQ_DEAD: the VM died: HV_RUN returns -EIO
  */
 enum hv_req {
@@ -41,6 +43,8 @@ enum hv_req {
 	HV_REQ_TLB_FLUSH,
 	HV_REQ_TIMER,
 	HV_REQ_TRIPLE_FAULT,
+	HV_REQ_TSC,
+	HV_REQ_MASTER_CLOCK,
 	HV_REQ_CLOCK,
 	HV_REQ_DEAD,
 };

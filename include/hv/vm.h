@@ -10,6 +10,7 @@
 #include <linux/srcu.h>
 #include <linux/types.h>
 #include <hv/memory.h>
+#include <hv/pv.h>
 #include <hv/stats.h>
 
 #define HV_MAX_VCPUS	64
@@ -24,7 +25,7 @@ struct hv_route_table;
  * struct hv_vm_x86 - the architecture's part of a VM
  * @tss_addr: HV_SET_TSS_ADDR, kept only to be accepted (unrestricted guest needs none); lock
  * @identity_map_addr: HV_SET_IDENTITY_MAP_ADDR, likewise; lock
- * @clock_offset: HV_GET_CLOCK minus the host's boot clock, ns; lock
+ * @clock: the VM's clock
  * @tsc_khz: guest TSC rate of new vCPUs, kHz; fixed at create
  * @tsc_base: host TSC when the VM was created: vCPUs start with a guest TSC that
  *	is zero there, so all vCPUs of a VM agree without a write by the VMM
@@ -37,7 +38,7 @@ struct hv_route_table;
 struct hv_vm_x86 {
 	u64 tss_addr;
 	u64 identity_map_addr;
-	s64 clock_offset;
+	struct hv_clock clock;
 	u32 tsc_khz;
 	u64 tsc_base;
 	spinlock_t tsc_lock;		/* guards tsc_offset */

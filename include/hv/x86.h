@@ -12,6 +12,7 @@
 #include <linux/hv.h>
 #include <linux/types.h>
 #include <asm/processor-flags.h>
+#include <hv/pv.h>
 
 struct fpu_guest;
 struct hv_lapic;
@@ -165,6 +166,7 @@ struct hv_pio {
  * @pio: port I/O in progress
  * @emul: instruction in emulation for MMIO (survives exits to userspace), allocated
  * @complete: called by the next HV_RUN to finish an exit to userspace
+ * @pv: paravirtual state
  * @triple_fault: reported once, cleared by HV_SET_VCPU_EVENTS and HV_SET_SREGS
  * @smi_count: always 0, SMM is not offered
  */
@@ -234,6 +236,7 @@ struct hv_vcpu_x86 {
 	struct hv_pio pio;
 	struct hv_emul *emul;
 	int (*complete)(struct hv_vcpu *vcpu);
+	struct hv_pv_vcpu pv;
 	bool triple_fault;
 };
 
@@ -336,6 +339,7 @@ int hv_emulate_wrmsr(struct hv_vcpu *vcpu);
 /* ---- src/x86/tsc.c ---- */
 u64 hv_guest_tsc(struct hv_vcpu *vcpu, u64 host_tsc);
 void hv_write_tsc(struct hv_vcpu *vcpu, u64 val, bool host);
+void hv_tsc_refresh(struct hv_vcpu *vcpu);
 
 /*
  * ---- src/x86/fpu.c ----

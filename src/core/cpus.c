@@ -258,11 +258,13 @@ static int this_cpu_offline(unsigned int cpu)
 /* The last CPU before a suspend; the others have been taken offline. */
 static void cpus_suspend(void)
 {
+	hv_clock_suspend();
 	cpu_off();
 }
 
 static void cpus_resume(void)
 {
+	hv_clock_resume();
 	if (nr_users && cpu_on())
 		pr_err("can't switch the virtualization extension on after resume\n");
 }

@@ -28,8 +28,12 @@ static int hv_handle_requests(struct hv_vcpu *vcpu)
 		return HV_TO_USER;
 	}
 	hv_req_take(vcpu, HV_REQ_UNBLOCK);
+	if (hv_req_take(vcpu, HV_REQ_TSC))
+		hv_tsc_refresh(vcpu);
+	if (hv_req_take(vcpu, HV_REQ_MASTER_CLOCK))
+		hv_clock_reconsider(vcpu->vm);
 	if (hv_req_take(vcpu, HV_REQ_CLOCK))
-		hv_call(update, vcpu, HV_UPDATE_TSC);
+		hv_pvclock_update(vcpu);
 	if (hv_req_take(vcpu, HV_REQ_TIMER))
 		hv_lapic_timer_fire(vcpu);
 	/* Every entry looks for events; the bit has done its work by getting us here. */
@@ -99,7 +103,7 @@ static int hv_vcpu_enter(struct hv_vcpu *vcpu)
 }
 
 /* Requests that can wait until the vCPU has another reason to run: no end of a sleep. */
-#define HV_REQS_NOT_WAKING	(BIT(HV_REQ_TLB_FLUSH) | BIT(HV_REQ_CLOCK))
+#define HV_REQS_NOT_WAKING	(BIT(HV_REQ_TLB_FLUSH) | BIT(HV_REQ_TSC))
 
 static bool hv_block_ends(struct hv_vcpu *vcpu)
 {

@@ -39,6 +39,8 @@ static void load_on(struct hv_vcpu *vcpu, int cpu)
 		return;
 	}
 	hv_call(load, vcpu, cpu);
+	if (vcpu->cpu != cpu)
+		hv_pvclock_migrated(vcpu);
 	WRITE_ONCE(vcpu->cpu, cpu);
 	vcpu->loaded = true;
 }

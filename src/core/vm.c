@@ -34,6 +34,7 @@ static void vm_destroy(struct kref *ref)
 
 	/* First: the notifier is the last one from outside that looks into the VM. */
 	hv_mmu_shutdown(vm);
+	hv_clock_vm_leave(vm);
 	for (i = 0; i < vm->nr_vcpus; i++)
 		hv_vcpu_destroy(vm->vcpus[i]);
 	if (vm->ioapic)

@@ -68,6 +68,7 @@ static const struct counter vcpu_counters[] = {
 	VCPU_COUNTER(tlb_flushes),
 	VCPU_COUNTER(faults),
 	VCPU_COUNTER(mmio_emulations),
+	VCPU_COUNTER(clock_updates),
 };
 
 /**

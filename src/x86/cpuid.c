@@ -9,6 +9,7 @@
 #include <linux/mm.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
+#include <asm/kvm_para.h>
 #include <asm/processor.h>
 #include <hv/backend.h>
 #include <hv/host.h>
@@ -348,6 +349,10 @@ static void hv_fill_leaf(struct hv_cpuid_entry2 *e)
 		break;
 	case 0x80000002 ... 0x80000006:
 		break;
+	case KVM_CPUID_SIGNATURE:
+	case KVM_CPUID_FEATURES:
+		hv_pv_fill_leaf(e);
+		break;
 	default:
 		hv_zero_leaf(e);
 	}
@@ -426,6 +431,8 @@ long hv_get_supported_cpuid(void *data, unsigned long arg)
 	rc = hv_add_range(&t, 0);
 	if (!rc)
 		rc = hv_add_range(&t, 0x80000000);
+	if (!rc)
+		rc = hv_add_range(&t, KVM_CPUID_SIGNATURE);
 	if (!rc && copy_to_user(user->entries, t.entry, t.nr * sizeof(*t.entry)))
 		rc = -EFAULT;
 	head->nent = t.nr;
@@ -581,6 +588,7 @@ void hv_cpuid_changed(struct hv_vcpu *vcpu)
 	e = hv_cpuid_find(vcpu, 0xd, 0);
 	x->supported_xcr0 = e ? (e->eax | (u64)e->edx << 32) & hv_offered_xcr0() : 0;
 	hv_cr_cpuid_changed(vcpu);
+	hv_pv_cpuid_changed(vcpu);
 	if (x->lapic)
 		hv_lapic_update_timer(vcpu);
 	hv_call(update, vcpu, HV_UPDATE_INTERCEPTS);

@@ -82,6 +82,24 @@ void hv_tsc_reset(struct hv_vcpu *vcpu);
 void hv_adjust_tsc_offset(struct hv_vcpu *vcpu, s64 delta);
 long hv_set_tsc_khz(struct hv_vcpu *vcpu, void *data, unsigned long arg);
 long hv_get_tsc_khz(struct hv_vcpu *vcpu, void *data, unsigned long arg);
+
+/* pv.c */
+void hv_pv_fill_leaf(struct hv_cpuid_entry2 *e);
+void hv_pv_cpuid_changed(struct hv_vcpu *vcpu);
+bool hv_pv_has(struct hv_vcpu *vcpu, unsigned int feature);
+bool hv_pv_msr_allowed(struct hv_vcpu *vcpu, u32 index, bool host);
+void hv_pv_reset(struct hv_vcpu *vcpu);
+
+/* pvclock.c */
+int hv_clock_init(void);
+void hv_clock_exit(void);
+void hv_clock_vm_init(struct hv_vm *vm);
+void hv_pvclock_reset(struct hv_vcpu *vcpu);
+int hv_get_system_time(struct hv_vcpu *vcpu, u32 index, u64 *val, bool host);
+int hv_set_system_time(struct hv_vcpu *vcpu, u32 index, u64 val, bool host);
+int hv_get_wall_clock(struct hv_vcpu *vcpu, u32 index, u64 *val, bool host);
+int hv_set_wall_clock(struct hv_vcpu *vcpu, u32 index, u64 val, bool host);
+long hv_kvmclock_ctrl(struct hv_vcpu *vcpu, void *data, unsigned long arg);
 long hv_get_clock(struct hv_vm *vm, void *data, unsigned long arg);
 long hv_set_clock(struct hv_vm *vm, void *data, unsigned long arg);
 

@@ -30,6 +30,7 @@ static const struct {
 	{ HV_CAP_X86_ROBUST_SINGLESTEP, 1 },
 	{ HV_CAP_GET_TSC_KHZ, 1 },
 	{ HV_CAP_TSC_DEADLINE_TIMER, 1 },
+	{ HV_CAP_KVMCLOCK_CTRL, 1 },
 	{ HV_CAP_SIGNAL_MSI, 1 },
 	{ HV_CAP_ENABLE_CAP_VM, 1 },
 	{ HV_CAP_GET_MSR_FEATURES, 1 },
@@ -144,12 +145,6 @@ static long hv_translate_call(struct hv_vcpu *vcpu, void *data, unsigned long ar
 	tr->usermode = 0;
 	memset(tr->pad, 0, sizeof(tr->pad));
 	return 0;
-}
-
-/* The guest shares no clock with hv. */
-static long hv_kvmclock_ctrl(struct hv_vcpu *vcpu, void *data, unsigned long arg)
-{
-	return -EINVAL;
 }
 
 static long hv_set_vapic_addr(struct hv_vcpu *vcpu, void *data, unsigned long arg)

@@ -6,6 +6,7 @@
 #include <linux/bsearch.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
+#include <asm/kvm_para.h>
 #include <asm/processor.h>
 #include <hv/backend.h>
 #include <hv/irq.h>
@@ -223,6 +224,10 @@ static const struct hv_msr_desc hv_msrs[] = {
 	  .get = hv_mce_get_msr, .set = hv_mce_set_msr, .valid = HV_ALL },
 	{ .first = MSR_IA32_TSC, .flags = HV_MSR_SAVE, .valid = HV_ALL,
 	  .get = hv_get_tsc, .set = hv_set_tsc },
+	{ .first = MSR_KVM_WALL_CLOCK, .flags = HV_MSR_SAVE, .valid = HV_ALL,
+	  .get = hv_get_wall_clock, .set = hv_set_wall_clock },
+	{ .first = MSR_KVM_SYSTEM_TIME, .flags = HV_MSR_SAVE, .valid = HV_ALL,
+	  .get = hv_get_system_time, .set = hv_set_system_time },
 	{ .first = MSR_IA32_PLATFORM_ID, .flags = HV_MSR_RO | HV_MSR_ZERO },
 	{ .first = MSR_IA32_APICBASE, .offset = HV_X86(apic_base), .valid = HV_ALL,
 	  .set = hv_set_apic_base },
@@ -299,6 +304,10 @@ static const struct hv_msr_desc hv_msrs[] = {
 	  .get = hv_get_x2apic, .set = hv_set_x2apic },
 	{ .first = MSR_IA32_XSS, .flags = HV_MSR_SAVE, .host = HV_HOST(XSAVES),
 	  .cpuid = 0xd, .cpuid_reg = 0, .cpuid_bit = 3, .offset = HV_X86(xss) },
+	{ .first = MSR_KVM_WALL_CLOCK_NEW, .flags = HV_MSR_SAVE, .valid = HV_ALL,
+	  .get = hv_get_wall_clock, .set = hv_set_wall_clock },
+	{ .first = MSR_KVM_SYSTEM_TIME_NEW, .flags = HV_MSR_SAVE, .valid = HV_ALL,
+	  .get = hv_get_system_time, .set = hv_set_system_time },
 	{ .first = MSR_EFER, .valid = HV_ALL, .get = hv_get_efer, .set = hv_set_efer_msr },
 	{ .first = MSR_STAR, .flags = HV_MSR_SAVE | HV_MSR_BACKEND, .valid = HV_ALL,
 	  .offset = HV_X86(star) },

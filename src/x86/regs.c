@@ -4,7 +4,6 @@
  * life of the x86 part of VMs and vCPUs.
  */
 #include <linux/slab.h>
-#include <linux/ktime.h>
 #include <asm/mce.h>
 #include <asm/msr.h>
 #include <asm/tsc.h>
@@ -303,6 +302,7 @@ void hv_x86_vcpu_reset(struct hv_vcpu *vcpu, bool init)
 	hv_update_debugregs(vcpu);
 
 	hv_msr_reset(vcpu, init);
+	hv_pv_reset(vcpu);
 	if (!init) {
 		x->xcr0 = XFEATURE_MASK_FP;
 		x->pkru = 0;
@@ -398,8 +398,8 @@ int hv_x86_vm_create(struct hv_vm *vm)
 {
 	vm->x86.tsc_khz = tsc_khz;
 	vm->x86.tsc_base = rdtsc_ordered();
-	vm->x86.clock_offset = -(s64)ktime_get_boottime_ns();
 	hv_tsc_vm_init(vm);
+	hv_clock_vm_init(vm);
 	return 0;
 }
 
@@ -409,7 +409,7 @@ int hv_x86_vm_create(struct hv_vm *vm)
  */
 void hv_x86_vm_destroy(struct hv_vm *vm)
 {
-	/* all of it is inside struct hv_vm */
+	hv_clock_vm_leave(vm);
 }
 
 /**
@@ -417,13 +417,13 @@ void hv_x86_vm_destroy(struct hv_vm *vm)
  *
  * Context: module load, before anything is visible.
  *
- * Return: 0.
+ * Return: 0 or -errno.
  */
 int hv_x86_init(void)
 {
 	hv_cpuid_init();
 	hv_msr_init();
-	return 0;
+	return hv_clock_init();
 }
 
 /**
@@ -431,5 +431,5 @@ int hv_x86_init(void)
  */
 void hv_x86_exit(void)
 {
-	/* hv_x86_init() took nothing */
+	hv_clock_exit();
 }

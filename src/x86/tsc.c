@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Time of a VM: the TSC of its vCPUs, and the VM's clock.
+ * The guest's TSC: its offset from the host's, and its rate.
  */
 #include <linux/math64.h>
-#include <linux/ktime.h>
 #include <asm/msr.h>
 #include <asm/tsc.h>
 #include <hv/backend.h>
@@ -29,14 +28,25 @@ u64 hv_guest_tsc(struct hv_vcpu *vcpu, u64 host_tsc)
 	return host_tsc + vcpu->x86.tsc_offset;
 }
 
+/**
+ * hv_tsc_refresh() - the TSC offset has changed: tell all who use it but the clock
+ * @vcpu: loaded vCPU
+ */
+void hv_tsc_refresh(struct hv_vcpu *vcpu)
+{
+	hv_call(update, vcpu, HV_UPDATE_TSC);
+	if (vcpu->x86.lapic)
+		hv_lapic_update_timer(vcpu);
+}
+
 static void hv_set_tsc_offset(struct hv_vcpu *vcpu, u64 offset)
 {
 	if (vcpu->x86.tsc_offset == offset)
 		return;
-	vcpu->x86.tsc_offset = offset;
-	hv_call(update, vcpu, HV_UPDATE_TSC);
-	if (vcpu->x86.lapic)
-		hv_lapic_update_timer(vcpu);
+	WRITE_ONCE(vcpu->x86.tsc_offset, offset);
+	hv_tsc_refresh(vcpu);
+	hv_clock_reconsider(vcpu->vm);
+	hv_req_set(vcpu, HV_REQ_CLOCK);
 }
 
 /* Power-up: all vCPUs of a VM count from the VM's creation or from its last setting. */
@@ -106,40 +116,4 @@ long hv_set_tsc_khz(struct hv_vcpu *vcpu, void *data, unsigned long arg)
 long hv_get_tsc_khz(struct hv_vcpu *vcpu, void *data, unsigned long arg)
 {
 	return vcpu->x86.tsc_khz;
-}
-
-/* HV_GET_CLOCK: nanoseconds since the VM was made, suspend included; vm->lock. */
-long hv_get_clock(struct hv_vm *vm, void *data, unsigned long arg)
-{
-	struct hv_clock_data *clock = data;
-	unsigned long flags;
-
-	memset(clock, 0, sizeof(*clock));
-	local_irq_save(flags);
-	clock->clock = ktime_get_boottime_ns() + vm->x86.clock_offset;
-	clock->realtime = ktime_get_real_ns();
-	clock->host_tsc = rdtsc_ordered();
-	local_irq_restore(flags);
-	clock->flags = HV_CLOCK_REALTIME | HV_CLOCK_HOST_TSC;
-	if (!check_tsc_unstable())
-		clock->flags |= HV_CLOCK_TSC_STABLE;
-	return 0;
-}
-
-long hv_set_clock(struct hv_vm *vm, void *data, unsigned long arg)
-{
-	const struct hv_clock_data *clock = data;
-	u64 val = clock->clock;
-	u64 now;
-
-	if (clock->flags & ~(HV_CLOCK_TSC_STABLE | HV_CLOCK_REALTIME | HV_CLOCK_HOST_TSC))
-		return -EINVAL;
-	if (clock->flags & HV_CLOCK_REALTIME) {
-		/* Time has passed since it was saved, but never backwards. */
-		now = ktime_get_real_ns();
-		if (now > clock->realtime)
-			val += now - clock->realtime;
-	}
-	vm->x86.clock_offset = val - ktime_get_boottime_ns();
-	return 0;
 }

@@ -590,7 +590,7 @@ struct hv_msi {
 
 /**
  * struct hv_clock_data - the VM's clock
- * @clock: nanoseconds since the VM was made, or as set
+ * @clock: nanoseconds since the VM was made, or as set: what guests read as kvmclock
  * @flags: HV_CLOCK_*
  * @pad0: 0
  * @realtime: the host's CLOCK_REALTIME at the same instant
@@ -1763,8 +1763,9 @@ struct hv_run {
 /**
  * define HV_KVMCLOCK_CTRL - tell the guest that it was paused
  *
- * Argument: ignored. Errors: EINVAL if the guest doesn't use a paravirtual
- * clock: always, as hv offers none.
+ * Argument: ignored. The vCPU's time page has the flag PVCLOCK_GUEST_STOPPED before the
+ * guest runs again; the guest clears it. Errors: EINVAL if the vCPU has no time page
+ * (MSR_KVM_SYSTEM_TIME_NEW).
  */
 #define HV_KVMCLOCK_CTRL		_IO(HVIO, 0xad)
 

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What a guest that knows it is one gets from hv: KVM's paravirtual interface
+ * (Documentation/virt/kvm/x86/{cpuid,msr,hypercalls}.rst of the kernel).
+ */
+#ifndef HV_PV_H
+#define HV_PV_H
+
+#include <linux/list.h>
+#include <linux/spinlock.h>
+#include <linux/types.h>
+
+struct hv_vm;
+struct hv_vcpu;
+
+/**
+ * struct hv_clock_point - a clock that runs with the host's TSC
+ * @tsc: host TSC; 0: the clock was never read
+ * @ns: what the clock showed then
+ */
+struct hv_clock_point {
+	u64 tsc;
+	u64 ns;
+};
+
+/**
+ * struct hv_clock - the VM's clock: HV_GET_CLOCK, and pvclock in the guest
+ * @link: in the list of all VMs' clocks, under that list's lock
+ * @lock: guards what follows, and each vCPU's pv.clock_last
+ * @master: all vCPUs compute the time from @base. Possible while the host's clock is read
+ *	from the TSC and the vCPUs' TSCs agree
+ * @base: the clock, while @master
+ * @offset: the clock minus host_clock_ns(), while not @master; else about that
+ * @wall_clock: MSR_KVM_WALL_CLOCK_NEW
+ */
+struct hv_clock {
+	struct list_head link;
+	spinlock_t lock;		/* guards the rest */
+	bool master;
+	struct hv_clock_point base;
+	s64 offset;
+	u64 wall_clock;
+};
+
+/**
+ * struct hv_pv_vcpu - paravirtual state of a vCPU; vcpu->mutex unless noted
+ * @features: KVM_FEATURE_* bits in the guest's CPUID
+ * @enforce: the guest may use what @features has, nothing else
+ * @system_time: MSR_KVM_SYSTEM_TIME_NEW: address of the time page, bit 0: enabled
+ * @clock_stopped: tell the guest that it was paused, with the next update of the page
+ * @clock_last: the clock as last told to the guest; clock.lock of the VM
+ */
+struct hv_pv_vcpu {
+	u32 features;
+	bool enforce;
+	u64 system_time;
+	bool clock_stopped;
+	struct hv_clock_point clock_last;
+};
+
+/* ---- src/x86/pvclock.c ---- */
+/* The vCPU's thread, before it enters: HV_REQ_CLOCK, HV_REQ_MASTER_CLOCK. Under vm->srcu. */
+void hv_pvclock_update(struct hv_vcpu *vcpu);
+void hv_clock_reconsider(struct hv_vm *vm);
+/* Loaded on another CPU; preemption off */
+void hv_pvclock_migrated(struct hv_vcpu *vcpu);
+/* First step of a VM's end, while its vCPUs are still there */
+void hv_clock_vm_leave(struct hv_vm *vm);
+/* One CPU left, interrupts off, all tasks frozen; timekeeping runs */
+void hv_clock_suspend(void);
+void hv_clock_resume(void);
+
+#endif

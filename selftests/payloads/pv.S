@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The paravirtual interface, from inside: the clock, hypercalls.
+ */
+#include "guest.h"
+
+/* u64 rdmsr_(u32 msr), void wrmsr_(u32 msr, u64 value) */
+function rdmsr_
+	movl	%edi, %ecx
+	xorl	%eax, %eax
+	xorl	%edx, %edx
+	probe	rdmsr
+	shlq	$32, %rdx
+	orq	%rdx, %rax
+	ret
+
+function wrmsr_
+	movl	%edi, %ecx
+	movl	%esi, %eax
+	movq	%rsi, %rdx
+	shrq	$32, %rdx
+	probe	wrmsr
+	ret
+
+/* u64 clock_read(struct pvclock_vcpu_time_info *page): the time, ns. Keeps RDI and RSI. */
+function clock_read
+	movl	(%rdi), %r8d			/* version */
+	testl	$1, %r8d
+	jnz	1f
+	lfence
+	rdtsc
+	shlq	$32, %rdx
+	orq	%rdx, %rax
+	subq	8(%rdi), %rax			/* tsc_timestamp */
+	movsbl	28(%rdi), %ecx			/* tsc_shift */
+	testl	%ecx, %ecx
+	js	2f
+	shlq	%cl, %rax
+	jmp	3f
+2:	negl	%ecx
+	shrq	%cl, %rax
+3:	movl	24(%rdi), %edx			/* tsc_to_system_mul */
+	mulq	%rdx
+	shrdq	$32, %rdx, %rax
+	addq	16(%rdi), %rax			/* system_time */
+	lfence
+	cmpl	(%rdi), %r8d
+	je	4f
+1:	pause
+	jmp	clock_read
+4:	ret
+
+/*
+ * u64 clock_hammer(page, u64 n): read the clock n times and compare it with the latest time
+ * that any vCPU has read. Returns how often it was earlier; "worst" is by how much.
+ */
+function clock_hammer
+	xorl	%r11d, %r11d
+1:	movq	latest, %r9
+	call	clock_read
+	movq	%rax, %r10
+	cmpq	%r9, %r10
+	jae	2f
+	incq	%r11
+	subq	%r10, %r9
+	cmpq	worst, %r9
+	jbe	4f
+	movq	%r9, worst
+	jmp	4f
+	/* latest = max(latest, what we have read) */
+2:	movq	latest, %rax
+3:	cmpq	%r10, %rax
+	jae	4f
+	lock cmpxchgq %r10, latest
+	jne	3b
+4:	lock incq reads
+	decq	%rsi
+	jnz	1b
+	movq	%r11, %rax
+	ret
+
+/* void clock_hammer_forever(page): the same, without an end; "backwards" counts. */
+function clock_hammer_forever
+	sti
+1:	movq	$100, %rsi
+	call	clock_hammer
+	lock addq %rax, backwards
+	jmp	1b
+
+	.data
+	.balign	8
+	.global	latest, worst, reads, backwards
+latest:		.quad	0
+worst:		.quad	0
+reads:		.quad	0
+backwards:	.quad	0
