@@ -86,8 +86,15 @@ u64 host_xcr0(void);			/* features that the host has enabled */
 u64 host_guest_xcr0(void);		/* those that a guest may be given without AMX permission */
 
 /* ---- src/host/mitigation.c: speculation mitigations at entry and exit ---- */
+/* L1TF: when to flush the L1 data cache before an entry */
+enum host_l1d_flush {
+	HOST_L1D_NEVER,
+	HOST_L1D_COND,		/* if something has run that may have loaded others' data */
+	HOST_L1D_ALWAYS,
+};
+
 struct host_mitigations {
-	bool l1d_flush;		/* L1TF: flush the L1 data cache before entry */
+	enum host_l1d_flush l1d_flush;
 	bool verw;		/* MMIO stale data, where entry.S has no VERW */
 	bool spec_ctrl;		/* IA32_SPEC_CTRL exists and is switched */
 	bool kernel_ibrs;	/* legacy IBRS: always write SPEC_CTRL at exit */
@@ -99,6 +106,7 @@ void host_mitigations_exit(void);
 u64 host_spec_ctrl(void);		/* value that the host wants on this CPU; noinstr */
 void host_clear_buffers(void);		/* noinstr, interrupts off */
 void host_flush_l1d(void);		/* noinstr, interrupts off */
+bool host_l1d_touched(void);		/* noinstr, interrupts off; forgets */
 void host_ibpb(void);
 void host_note_guest_exit(void);	/* VMSCAPE: IBPB before the next return to userspace */
 

@@ -10,6 +10,7 @@
 #include <linux/mm.h>
 #include <linux/sched/smt.h>
 #include <asm/cpufeature.h>
+#include <asm/hardirq.h>
 #include <asm/msr.h>
 #include <asm/nospec-branch.h>
 #include <asm/processor.h>
@@ -19,6 +20,26 @@
 /* Larger than every L1 data cache that needs the software flush */
 #define HOST_L1D_ORDER	4
 static void *host_l1d_pages;
+
+/*
+ * None if the processor says that it needs none (ARCH_CAP_SKIP_VMENTRY_L1DFLUSH); else what
+ * l1tf= or mitigations= on the kernel's command line mean for guests
+ * (Documentation/admin-guide/hw-vuln/l1tf.rst).
+ */
+static enum host_l1d_flush host_l1d_policy(u64 arch_cap)
+{
+	if (!boot_cpu_has_bug(X86_BUG_L1TF) || (arch_cap & ARCH_CAP_SKIP_VMENTRY_L1DFLUSH))
+		return HOST_L1D_NEVER;
+	switch (l1tf_mitigation) {
+	case L1TF_MITIGATION_OFF:
+		return HOST_L1D_NEVER;
+	case L1TF_MITIGATION_FULL:
+	case L1TF_MITIGATION_FULL_FORCE:
+		return HOST_L1D_ALWAYS;
+	default:
+		return HOST_L1D_COND;
+	}
+}
 
 /**
  * host_mitigations_init() - what this host needs around the guest
@@ -44,13 +65,7 @@ int host_mitigations_init(struct host_mitigations *m)
 	m->verw = boot_cpu_has_bug(X86_BUG_MMIO_STALE_DATA) && !cpu_mitigations_off() &&
 		  !cpu_feature_enabled(X86_FEATURE_CLEAR_CPU_BUF);
 	m->ibpb_exit_to_user = cpu_feature_enabled(X86_FEATURE_IBPB_EXIT_TO_USER);
-	/*
-	 * Flush unless the processor says that it need not be (ARCH_CAP_SKIP_VMENTRY_L1DFLUSH)
-	 * or the administrator has chosen mitigations=off / l1tf=off.
-	 */
-	m->l1d_flush = boot_cpu_has_bug(X86_BUG_L1TF) &&
-		       !(arch_cap & ARCH_CAP_SKIP_VMENTRY_L1DFLUSH) &&
-		       l1tf_mitigation != L1TF_MITIGATION_OFF;
+	m->l1d_flush = host_l1d_policy(arch_cap);
 	if (m->l1d_flush && !boot_cpu_has(X86_FEATURE_FLUSH_L1D)) {
 		host_l1d_pages = (void *)__get_free_pages(GFP_KERNEL | __GFP_ZERO,
 							  HOST_L1D_ORDER);
@@ -97,6 +112,21 @@ noinstr void host_flush_l1d(void)
 	for (i = 0; i < PAGE_SIZE << HOST_L1D_ORDER; i += 64)
 		asm volatile("movzbl (%0), %%eax" : : "r"(host_l1d_pages + i) : "eax");
 	asm volatile("lfence" : : : "memory");
+}
+
+/**
+ * host_l1d_touched() - has an interrupt handler run on this CPU since the last call?
+ *
+ * The kernel's interrupt entries set a flag for its own KVM; whoever flushes clears it.
+ *
+ * Context: noinstr, interrupts off.
+ */
+noinstr bool host_l1d_touched(void)
+{
+	bool touched = kvm_get_cpu_l1tf_flush_l1d();
+
+	kvm_clear_cpu_l1tf_flush_l1d();
+	return touched;
 }
 
 /**

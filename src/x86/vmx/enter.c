@@ -114,6 +114,8 @@ void vmx_load(struct hv_vcpu *vcpu, int cpu)
 
 	vmx_vmcs_load(vmx, cpu);
 	vmx->lazy_stale = true;
+	/* Another thread, or this one's system call, has run here. */
+	vmx->l1d_touched = true;
 	/* What the vCPU that ran here before has taught the branch predictors */
 	if (c->ibpb_serial != vmx->serial) {
 		c->ibpb_serial = vmx->serial;
@@ -193,12 +195,24 @@ noinstr void vmx_restore_spec_ctrl(struct vmx_switch *sw)
 	barrier_nospec();
 }
 
+/* L1TF: is there something in the L1 data cache that the guest must not find? */
+static noinstr bool vmx_must_flush_l1d(struct vmx_vcpu *vmx)
+{
+	bool touched;
+
+	if (likely(vmx_mitigations.l1d_flush == HOST_L1D_NEVER))
+		return false;
+	touched = host_l1d_touched() || vmx->l1d_touched;
+	vmx->l1d_touched = false;
+	return touched || vmx_mitigations.l1d_flush == HOST_L1D_ALWAYS;
+}
+
 /* The part in which RCU is not watching. */
 static noinstr void vmx_enter_noinstr(struct hv_vcpu *vcpu, struct vmx_vcpu *vmx)
 {
 	host_guest_state_enter();
 
-	if (vmx_mitigations.l1d_flush)
+	if (vmx_must_flush_l1d(vmx))
 		host_flush_l1d();
 	else if (vmx_mitigations.verw)
 		host_clear_buffers();

@@ -179,6 +179,7 @@ static int vmx_exit_ept_violation(struct hv_vcpu *vcpu)
 		return HV_RESUME;
 	if (vcpu->x86.injected.type != HV_EVENT_NONE)
 		return vmx_delivery_failure(vcpu, gpa);
+	vmx->l1d_touched = true;
 	return hv_emulate_mmio(vcpu, gpa, NULL, 0);
 }
 
@@ -189,9 +190,17 @@ static int vmx_exit_ept_misconfig(struct hv_vcpu *vcpu)
 	return -EIO;
 }
 
+/**
+ * struct vmx_exit - what becomes of an exit
+ * @handler: as handle_exit
+ * @name: for statistics and traces
+ * @loads: the handler accesses memory for an instruction that it emulates: the L1 data cache is
+ *	flushed before the next entry if the part needs it
+ */
 struct vmx_exit {
 	int (*handler)(struct hv_vcpu *vcpu);
 	const char *name;
+	bool loads;
 };
 
 static const struct vmx_exit vmx_exits[VMX_NR_EXITS] = {
@@ -200,7 +209,7 @@ static const struct vmx_exit vmx_exits[VMX_NR_EXITS] = {
 	[EXIT_TRIPLE_FAULT]	= { vmx_exit_triple_fault,	"triple_fault" },
 	[EXIT_INTR_WINDOW]	= { vmx_exit_intr_window,	"interrupt_window" },
 	[EXIT_NMI_WINDOW]	= { vmx_exit_nmi_window,	"nmi_window" },
-	[EXIT_TASK_SWITCH]	= { vmx_exit_task_switch,	"task_switch" },
+	[EXIT_TASK_SWITCH]	= { vmx_exit_task_switch,	"task_switch", true },
 	[EXIT_CPUID]		= { vmx_exit_cpuid,		"cpuid" },
 	[EXIT_GETSEC]		= { hv_emulate_ud,		"getsec" },
 	[EXIT_HLT]		= { hv_emulate_hlt,		"hlt" },
@@ -218,7 +227,7 @@ static const struct vmx_exit vmx_exits[VMX_NR_EXITS] = {
 	[EXIT_VMXON]		= { hv_emulate_ud,		"vmxon" },
 	[EXIT_CR_ACCESS]	= { vmx_exit_cr_access,		"cr_access" },
 	[EXIT_DR_ACCESS]	= { vmx_exit_dr_access,		"dr_access" },
-	[EXIT_IO]		= { vmx_exit_io,		"io" },
+	[EXIT_IO]		= { vmx_exit_io,		"io", true },
 	[EXIT_RDMSR]		= { hv_emulate_rdmsr,		"rdmsr" },
 	[EXIT_WRMSR]		= { hv_emulate_wrmsr,		"wrmsr" },
 	[EXIT_MWAIT]		= { hv_emulate_nop,		"mwait" },
@@ -331,6 +340,7 @@ int vmx_handle_exit(struct hv_vcpu *vcpu)
 		reason = array_index_nospec(reason, VMX_NR_EXITS);
 		vcpu->stats.exit_reason[reason]++;
 		exit = &vmx_exits[reason];
+		vmx->l1d_touched |= exit->loads;
 		if (likely(exit->handler))
 			return exit->handler(vcpu);
 	}

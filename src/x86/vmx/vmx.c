@@ -12,6 +12,12 @@
 DEFINE_PER_CPU(struct vmx_cpu, vmx_cpu);
 struct host_mitigations vmx_mitigations __ro_after_init;
 
+static const char * const vmx_l1d_text[] __initconst = {
+	[HOST_L1D_NEVER] = "",
+	[HOST_L1D_COND] = ", conditional L1D flush",
+	[HOST_L1D_ALWAYS] = ", L1D flush at each entry",
+};
+
 static void vmx_free_vmxon_regions(void)
 {
 	int cpu;
@@ -52,7 +58,7 @@ static int __init vmx_setup(void)
 		vmx_caps.vpid ? "VPID" : "no VPID",
 		vmx_caps.invept_single ? "single-context" : "all-context",
 		vmx_caps.proc2 & PROC2_XSAVES ? ", XSAVES" : "",
-		vmx_mitigations.l1d_flush ? ", L1D flush at entry" : "");
+		vmx_l1d_text[vmx_mitigations.l1d_flush]);
 	return 0;
 }
 

@@ -109,6 +109,7 @@ struct vmx_vm {
  * @host_cr3, @host_cr4: values in the VMCS
  * @host_debugctl: the host's IA32_DEBUGCTL, while @guest_loaded
  * @lazy_stale: lazy MSRs must be looked at before the entry
+ * @l1d_touched: code has run that may have loaded others' data into the L1 data cache
  * @proc: processor-based controls in the VMCS
  * @exceptions: exception bitmap in the VMCS
  * @exit_reason: of the last exit
@@ -132,6 +133,7 @@ struct vmx_vcpu {
 	u64 host_cr4;
 	u64 host_debugctl;
 	bool lazy_stale;
+	bool l1d_touched;
 	u32 proc;
 	u32 exceptions;
 	u32 exit_reason;
