@@ -19,6 +19,37 @@ struct hv_lapic;
 struct hv_vcpu;
 struct hv_emul;
 
+/* A locked 16-byte operand over a page boundary and its code make three pages. */
+#define HV_NR_MMIO_PAGES	4
+
+/**
+ * struct hv_mmio_page - a page of linear addresses that the instruction in emulation uses
+ * @la: linear address, page-aligned
+ * @gpa: where it was found
+ * @access: HV_ACC_* that were checked, 0: unused
+ */
+struct hv_mmio_page {
+	u64 la;
+	u64 gpa;
+	unsigned int access;
+};
+
+/**
+ * struct hv_mmio_exit - what the processor said of an access to a place without memory
+ * @gpa: guest-physical address
+ * @la: the linear address that it came from
+ * @access: HV_ACC_* that the processor has found to be allowed at @la; 0: @la is not known
+ * @insn: bytes of the instruction if the processor gave them
+ * @insn_len: their number, else 0
+ */
+struct hv_mmio_exit {
+	u64 gpa;
+	u64 la;
+	unsigned int access;
+	const u8 *insn;
+	unsigned int insn_len;
+};
+
 /**
  * enum hv_reg - registers that are cached in struct hv_vcpu_x86
  *
@@ -165,6 +196,8 @@ struct hv_pio {
  * @xcr_loaded: guest XCR0/XSS are in the processor; preemption off
  * @pio: port I/O in progress
  * @emul: instruction in emulation for MMIO (survives exits to userspace), allocated
+ * @mmio_page: translations that it has used, as a TLB: it sees each page at one place
+ * @mmio_next: entry of @mmio_page that is replaced next
  * @complete: called by the next HV_RUN to finish an exit to userspace
  * @pv: paravirtual state
  * @triple_fault: reported once, cleared by HV_SET_VCPU_EVENTS and HV_SET_SREGS
@@ -235,6 +268,8 @@ struct hv_vcpu_x86 {
 	bool xcr_loaded;
 	struct hv_pio pio;
 	struct hv_emul *emul;
+	struct hv_mmio_page mmio_page[HV_NR_MMIO_PAGES];
+	unsigned int mmio_next;
 	int (*complete)(struct hv_vcpu *vcpu);
 	struct hv_pv_vcpu pv;
 	bool triple_fault;
@@ -377,10 +412,7 @@ int hv_emulate_string_pio(struct hv_vcpu *vcpu, u16 port, unsigned int size, boo
 			  bool rep, unsigned int addr_size, enum hv_seg seg);
 
 /* ---- src/x86/mmio.c: an access that no memory slot backs ---- */
-/*
- * @gpa: faulting address; @insn, @insn_len: bytes if the processor gave them, else 0.
- */
-int hv_emulate_mmio(struct hv_vcpu *vcpu, u64 gpa, const u8 *insn, unsigned int insn_len);
+int hv_emulate_mmio(struct hv_vcpu *vcpu, const struct hv_mmio_exit *exit);
 
 /* ---- src/x86/misc.c: hypercall, INVD/WBINVD, MONITOR/MWAIT/PAUSE, task switch ---- */
 int hv_emulate_hypercall(struct hv_vcpu *vcpu);

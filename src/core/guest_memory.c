@@ -71,6 +71,41 @@ int hv_guest_read(struct hv_vm *vm, u64 gpa, void *data, unsigned int len)
 }
 
 /**
+ * hv_guest_read_entry - read an entry of a page table of the guest
+ * @vm: VM; the caller's address space is the VM's
+ * @slot: the slot of the previous entry or NULL; the one of this entry afterwards. The tables
+ *	of a guest lie close together, so that one search serves a whole walk
+ * @gpa: guest-physical address, aligned to @size
+ * @entry: result, zero-extended
+ * @size: 4 or 8
+ *
+ * Context: inside one read section of vm->srcu for all calls with the same @slot; may sleep.
+ * Return: as hv_guest_read().
+ */
+int hv_guest_read_entry(struct hv_vm *vm, const struct hv_memslot **slot, u64 gpa, u64 *entry,
+			unsigned int size)
+{
+	u64 gfn = gpa >> PAGE_SHIFT;
+	unsigned long hva;
+	u32 low;
+
+	if (!*slot || gfn - (*slot)->gfn >= (*slot)->npages) {
+		if (current->mm != vm->mm)
+			return -EFAULT;
+		*slot = hv_memslot_find(hv_vm_memslots(vm), gfn);
+		if (!*slot)
+			return -ENOENT;
+	}
+	hva = (*slot)->hva + (gpa - ((*slot)->gfn << PAGE_SHIFT));
+	if (size == 8)
+		return __get_user(*entry, (u64 __user *)hva);
+	if (__get_user(low, (u32 __user *)hva))
+		return -EFAULT;
+	*entry = low;
+	return 0;
+}
+
+/**
  * hv_guest_write - write guest memory
  * @vm: VM; the caller's address space is the VM's
  * @gpa: guest-physical address; the range may cross pages and slots

@@ -39,6 +39,8 @@
  * @user: user-mode access
  * @levels: depth of the tables
  * @pae: entries have 8 bytes, else 4
+ * @reserved: bits that no entry may have, whatever its level
+ * @slot: memory slot of the entry read last
  * @pte: entries that were used, by level less one
  * @pte_gpa: where they are
  * @level: of the leaf
@@ -53,6 +55,8 @@ struct hv_walk {
 	bool user;
 	bool pae;
 	unsigned int levels;
+	u64 reserved;
+	const struct hv_memslot *slot;
 	u64 pte[HV_MAX_LEVELS];
 	u64 pte_gpa[HV_MAX_LEVELS];
 	unsigned int level;
@@ -83,19 +87,28 @@ static bool hv_is_leaf(const struct hv_walk *w, unsigned int level, u64 pte)
 	return level == 2 || (level == 3 && w->levels > 3);
 }
 
-static u64 hv_reserved_bits(struct hv_vcpu *vcpu, const struct hv_walk *w, unsigned int level,
-			    u64 pte)
+/* Reserved in entries of every level; the rest is hv_reserved_bits(). */
+static u64 hv_always_reserved(struct hv_vcpu *vcpu, const struct hv_walk *w)
 {
 	u64 rsvd = PTE_ADDR & ~(BIT_ULL(vcpu->x86.maxphyaddr) - 1);
+
+	if (!w->pae)
+		return 0;
+	if (!(w->efer & EFER_NX))
+		rsvd |= PTE_NX;
+	if (w->levels == 3)
+		rsvd |= GENMASK_ULL(62, 52);
+	return rsvd;
+}
+
+static u64 hv_reserved_bits(const struct hv_walk *w, unsigned int level, u64 pte)
+{
+	u64 rsvd = w->reserved;
 	bool leaf = hv_is_leaf(w, level, pte);
 
 	/* PSE-36: bits 20:13 are address bits 39:32, bit 21 is reserved (SDM 3A 4.3). */
 	if (!w->pae)
 		return leaf && level == 2 ? BIT_ULL(21) : 0;
-	if (!(w->efer & EFER_NX))
-		rsvd |= PTE_NX;
-	if (w->levels == 3)
-		rsvd |= GENMASK_ULL(62, 52);
 	if (hv_is_pdpte(w, level))
 		return rsvd | PTE_NX | GENMASK_ULL(8, 5) | GENMASK_ULL(2, 1);
 	if (level >= 4)
@@ -205,14 +218,13 @@ static int hv_walk_once(struct hv_vcpu *vcpu, struct hv_walk *w, u64 gva)
 		if (hv_is_pdpte(w, level))
 			index &= 3;
 		w->pte_gpa[level - 1] = table + index * size;
-		pte = 0;
-		rc = hv_guest_read(vcpu->vm, w->pte_gpa[level - 1], &pte, size);
+		rc = hv_guest_read_entry(vcpu->vm, &w->slot, w->pte_gpa[level - 1], &pte, size);
 		if (rc)
 			return rc;
 		w->pte[level - 1] = pte;
 		if (!(pte & PTE_P))
 			return hv_fault(w, 0);
-		if (pte & hv_reserved_bits(vcpu, w, level, pte))
+		if (pte & hv_reserved_bits(w, level, pte))
 			return hv_fault(w, PFEC_P | PFEC_RSVD);
 		if (!hv_is_pdpte(w, level))
 			rights = (rights & pte & (PTE_U | PTE_W)) | ((rights | pte) & PTE_NX);
@@ -252,6 +264,7 @@ static int hv_walk(struct hv_vcpu *vcpu, struct hv_walk *w, u64 gva)
 		w->levels = w->cr4 & X86_CR4_LA57 ? 5 : 4;
 	else
 		w->levels = w->pae ? 3 : 2;
+	w->reserved = hv_always_reserved(vcpu, w);
 
 	for (try = 0; try < HV_WALK_RETRIES; try++) {
 		rc = hv_walk_once(vcpu, w, gva);
@@ -282,9 +295,14 @@ static int hv_walk(struct hv_vcpu *vcpu, struct hv_walk *w, u64 gva)
 int hv_translate(struct hv_vcpu *vcpu, u64 gva, unsigned int access, bool user,
 		 u64 *gpa, struct hv_event *ev)
 {
-	struct hv_walk w = { .access = access, .user = user };
-	int rc = hv_walk(vcpu, &w, gva);
+	struct hv_walk w;
+	int rc;
 
+	/* The arrays are filled as far as they are used. */
+	w.access = access;
+	w.user = user;
+	w.slot = NULL;
+	rc = hv_walk(vcpu, &w, gva);
 	if (rc > 0)
 		*ev = (struct hv_event) {
 			.type = HV_EVENT_EXCEPTION,

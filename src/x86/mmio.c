@@ -52,6 +52,37 @@ static enum hv_emul_rc hv_mmio_piece(struct hv_emul *e, u64 gpa, void *data, uns
 	return rc;
 }
 
+static void hv_mmio_remember(struct hv_vcpu_x86 *x, u64 la, u64 gpa, unsigned int access)
+{
+	x->mmio_page[x->mmio_next++ % HV_NR_MMIO_PAGES] = (struct hv_mmio_page) {
+		.la = la & PAGE_MASK,
+		.gpa = gpa & PAGE_MASK,
+		.access = access,
+	};
+}
+
+/*
+ * As hv_translate(). A page that the instruction has used stays where it was: what was done
+ * there is in the log of the emulation, and is not done again.
+ */
+static int hv_mmio_translate(struct hv_vcpu *vcpu, u64 la, unsigned int access, bool user,
+			     u64 *gpa, struct hv_event *ev)
+{
+	struct hv_vcpu_x86 *x = &vcpu->x86;
+	unsigned int i;
+	int rc;
+
+	for (i = 0; i < HV_NR_MMIO_PAGES; i++)
+		if ((x->mmio_page[i].access & access) && x->mmio_page[i].la == (la & PAGE_MASK)) {
+			*gpa = x->mmio_page[i].gpa | offset_in_page(la);
+			return 0;
+		}
+	rc = hv_translate(vcpu, la, access, user, gpa, ev);
+	if (!rc)
+		hv_mmio_remember(x, la, *gpa, access);
+	return rc;
+}
+
 static enum hv_emul_rc hv_mmio_access(struct hv_emul *e, u64 la, void *data, unsigned int len,
 				      unsigned int access, bool write)
 {
@@ -65,9 +96,9 @@ static enum hv_emul_rc hv_mmio_access(struct hv_emul *e, u64 la, void *data, uns
 	int err;
 
 	/* All faults come before the first access. */
-	err = hv_translate(vcpu, la, access, user, &gpa[0], &ev);
+	err = hv_mmio_translate(vcpu, la, access, user, &gpa[0], &ev);
 	if (!err && first < len)
-		err = hv_translate(vcpu, la + first, access, user, &gpa[1], &ev);
+		err = hv_mmio_translate(vcpu, la + first, access, user, &gpa[1], &ev);
 	if (err)
 		return err > 0 ? hv_mmio_fault(e, &ev) : HV_EMUL_UNHANDLED;
 
@@ -125,25 +156,38 @@ static const struct hv_emul_ops hv_mmio_ops = {
 
 /* ---- registers ---- */
 
-static void hv_emul_load(struct hv_vcpu *vcpu, struct hv_emul_cpu *cpu)
+static void hv_emul_load_seg(struct hv_vcpu *vcpu, struct hv_emul_cpu *cpu, int seg)
 {
 	struct hv_segment s;
+
+	hv_call(get_segment, vcpu, seg, &s);
+	cpu->seg[seg] = (struct hv_emul_seg) {
+		.base = s.base, .limit = s.limit, .type = s.type, .db = s.db,
+		.unusable = s.unusable,
+	};
+}
+
+/*
+ * What the decoded instruction may look at: of segments, 64-bit code has FS and GS only. CPL is
+ * there since the fetch.
+ */
+static void hv_emul_load(struct hv_vcpu *vcpu, struct hv_emul *e)
+{
+	struct hv_emul_cpu *cpu = &e->cpu;
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(cpu->gpr); i++)
-		cpu->gpr[i] = hv_reg_read(vcpu, i);
 	cpu->rip = hv_rip(vcpu);
+	hv_reg_read(vcpu, HV_REG_RSP);
+	memcpy(cpu->gpr, vcpu->x86.regs, sizeof(cpu->gpr));
 	cpu->rflags = hv_rflags(vcpu);
 	cpu->cr0 = hv_cr0(vcpu);
 	cpu->cr4 = hv_cr4(vcpu);
 	cpu->xcr0 = vcpu->x86.xcr0;
-	cpu->cpl = hv_cpl(vcpu);
-	for (i = 0; i < HV_INSN_NR_SEGS; i++) {
-		hv_call(get_segment, vcpu, i, &s);
-		cpu->seg[i] = (struct hv_emul_seg) {
-			.base = s.base, .limit = s.limit, .type = s.type, .db = s.db,
-			.unusable = s.unusable,
-		};
+	if (e->insn.mode != 64) {
+		for (i = 0; i < HV_INSN_NR_SEGS; i++)
+			hv_emul_load_seg(vcpu, cpu, i);
+	} else if (e->insn.mem.seg == HV_INSN_FS || e->insn.mem.seg == HV_INSN_GS) {
+		hv_emul_load_seg(vcpu, cpu, e->insn.mem.seg);
 	}
 }
 
@@ -152,7 +196,7 @@ static void hv_emul_store(struct hv_vcpu *vcpu, const struct hv_emul_cpu *cpu)
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(cpu->gpr); i++) {
-		if (cpu->gpr[i] != hv_reg_read(vcpu, i))
+		if (cpu->gpr[i] != vcpu->x86.regs[i])
 			hv_reg_write(vcpu, i, cpu->gpr[i]);
 	}
 	if (cpu->rip != hv_rip(vcpu))
@@ -163,20 +207,33 @@ static void hv_emul_store(struct hv_vcpu *vcpu, const struct hv_emul_cpu *cpu)
 
 /* ---- the instruction ---- */
 
-static unsigned int hv_code_mode(struct hv_vcpu *vcpu)
+/**
+ * struct hv_mmio_code - where the instruction is
+ * @mode: 16, 32 or 64
+ * @rip: its linear address
+ */
+struct hv_mmio_code {
+	unsigned int mode;
+	u64 rip;
+};
+
+/* As hv_64bit_code() and hv_linear_rip(), with one look at CS */
+static struct hv_mmio_code hv_mmio_code(struct hv_vcpu *vcpu)
 {
+	u64 rip = hv_rip(vcpu);
 	struct hv_segment cs;
 
 	hv_call(get_segment, vcpu, HV_SEG_CS, &cs);
 	if (hv_long_mode(vcpu) && cs.l)
-		return 64;
-	return cs.db ? 32 : 16;
+		return (struct hv_mmio_code) { 64, rip };
+	return (struct hv_mmio_code) { cs.db ? 32 : 16, (u32)(cs.base + rip) };
 }
 
 static int hv_mmio_decoded(struct hv_vcpu *vcpu, enum hv_decode_result res)
 {
 	switch (res) {
 	case HV_DECODE_OK:
+		hv_emul_load(vcpu, vcpu->x86.emul);
 		return hv_mmio_run(vcpu);
 	case HV_DECODE_INVALID:
 		return hv_emulate_ud(vcpu);
@@ -192,11 +249,13 @@ static int hv_mmio_decoded(struct hv_vcpu *vcpu, enum hv_decode_result res)
  * The bytes at RIP, decoded: first those of RIP's page, then those of the next one, which
  * may not be there, if the instruction needs them. 0, or 1 with *ev, or -errno.
  */
-static int hv_mmio_fetch(struct hv_vcpu *vcpu, struct hv_insn *insn, unsigned int mode,
+static int hv_mmio_fetch(struct hv_vcpu *vcpu, const struct hv_mmio_code *code,
 			 enum hv_decode_result *res, struct hv_event *ev)
 {
-	u64 rip = hv_linear_rip(vcpu);
-	bool user = hv_cpl(vcpu) == 3;
+	struct hv_insn *insn = &vcpu->x86.emul->insn;
+	bool user = vcpu->x86.emul->cpu.cpl == 3;
+	unsigned int mode = code->mode;
+	u64 rip = code->rip;
 	unsigned int n = min_t(unsigned int, HV_INSN_MAX_LEN, PAGE_SIZE - offset_in_page(rip));
 	u8 bytes[HV_INSN_MAX_LEN];
 	int rc;
@@ -242,7 +301,7 @@ static int hv_mmio_complete(struct hv_vcpu *vcpu)
 		return HV_RESUME;
 	memcpy(data, vcpu->run->mmio.data, sizeof(data));
 	hv_emul_complete(e, data);
-	hv_emul_load(vcpu, &e->cpu);
+	hv_emul_load(vcpu, e);
 	return hv_mmio_run(vcpu);
 }
 
@@ -318,29 +377,30 @@ static bool hv_mmio_is_memory(struct hv_vcpu *vcpu, u64 gpa)
 /**
  * hv_emulate_mmio() - an access that no memory slot backs has exited
  * @vcpu: loaded vCPU, RIP at the instruction; caller holds vm->srcu
- * @gpa: guest-physical address of the fault
- * @insn: instruction bytes if the processor gave them
- * @insn_len: their number, else 0
+ * @exit: what the processor said of it
  *
  * Return: as handle_exit.
  */
-int hv_emulate_mmio(struct hv_vcpu *vcpu, u64 gpa, const u8 *insn, unsigned int insn_len)
+int hv_emulate_mmio(struct hv_vcpu *vcpu, const struct hv_mmio_exit *exit)
 {
 	struct hv_emul *e = vcpu->x86.emul;
-	unsigned int mode = hv_code_mode(vcpu);
+	struct hv_mmio_code code = hv_mmio_code(vcpu);
 	enum hv_decode_result res = HV_DECODE_MORE;
 	struct hv_event ev;
 	int rc;
 
-	if (hv_mmio_is_memory(vcpu, gpa))
+	if (hv_mmio_is_memory(vcpu, exit->gpa))
 		return HV_RESUME;
 	vcpu->stats.mmio_emulations++;
 	hv_emul_init(e, &hv_mmio_ops, vcpu);
-	hv_emul_load(vcpu, &e->cpu);
-	if (insn_len)
-		res = hv_insn_decode(&e->insn, insn, insn_len, mode);
+	e->cpu.cpl = hv_cpl(vcpu);
+	memset(vcpu->x86.mmio_page, 0, sizeof(vcpu->x86.mmio_page));
+	if (exit->access)
+		hv_mmio_remember(&vcpu->x86, exit->la, exit->gpa, exit->access);
+	if (exit->insn_len)
+		res = hv_insn_decode(&e->insn, exit->insn, exit->insn_len, code.mode);
 	if (res == HV_DECODE_MORE) {
-		rc = hv_mmio_fetch(vcpu, &e->insn, mode, &res, &ev);
+		rc = hv_mmio_fetch(vcpu, &code, &res, &ev);
 		if (rc > 0) {
 			hv_queue_event(vcpu, &ev);
 			return HV_RESUME;

@@ -155,6 +155,22 @@ static int vmx_delivery_failure(struct hv_vcpu *vcpu, u64 gpa)
 	return hv_internal_error(vcpu, HV_INTERNAL_ERROR_DELIVERY_EV, data, ARRAY_SIZE(data));
 }
 
+/*
+ * An access that gets as far as its own translation (SDM 3C table 27-7, bit 8) has passed the
+ * checks of the guest's page tables: they need not be walked again for it.
+ */
+static int vmx_emulate_mmio(struct hv_vcpu *vcpu, u64 qual, u64 gpa, unsigned int access)
+{
+	struct hv_mmio_exit exit = { .gpa = gpa };
+
+	if ((qual & EPT_VIOL_GLA_VALID) && (qual & EPT_VIOL_TRANSLATED)) {
+		exit.la = vmcs_readn(VMCS_GUEST_LINEAR_ADDRESS);
+		exit.access = access;
+	}
+	to_vmx(vcpu)->l1d_touched = true;
+	return hv_emulate_mmio(vcpu, &exit);
+}
+
 static int vmx_exit_ept_violation(struct hv_vcpu *vcpu)
 {
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
@@ -179,8 +195,7 @@ static int vmx_exit_ept_violation(struct hv_vcpu *vcpu)
 		return HV_RESUME;
 	if (vcpu->x86.injected.type != HV_EVENT_NONE)
 		return vmx_delivery_failure(vcpu, gpa);
-	vmx->l1d_touched = true;
-	return hv_emulate_mmio(vcpu, gpa, NULL, 0);
+	return vmx_emulate_mmio(vcpu, qual, gpa, access);
 }
 
 /* An entry that hv wrote and the processor does not understand */

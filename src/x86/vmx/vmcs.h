@@ -112,6 +112,8 @@ enum vmcs_field {
 #define EPT_VIOL_READ		BIT(0)
 #define EPT_VIOL_WRITE		BIT(1)
 #define EPT_VIOL_FETCH		BIT(2)
+#define EPT_VIOL_GLA_VALID	BIT(7)
+#define EPT_VIOL_TRANSLATED	BIT(8)	/* not an access to a paging structure */
 #define EPT_VIOL_NMI_UNBLOCKED	BIT(12)
 
 /* Basic exit reasons (SDM 3D appendix C) */
