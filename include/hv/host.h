@@ -158,6 +158,9 @@ void host_clock_exit(void);
 u64 host_clock_ns(void);
 bool host_clock_sample(struct host_clock_sample *s);	/* false: not a TSC clock */
 
+/* ---- src/host/eventfd.c ---- */
+void host_eventfd_signal(struct eventfd_ctx *ctx);	/* any context */
+
 /* ---- src/host/timer.c ---- */
 void host_hrtimer_setup(struct hrtimer *timer,
 			enum hrtimer_restart (*function)(struct hrtimer *timer),

@@ -26,6 +26,18 @@ enum hv_delivery_mode {
 };
 
 /**
+ * enum hv_irq_source - who drives an interrupt line
+ * @HV_IRQ_VMM: HV_IRQ_LINE, and the edges of irqfds
+ * @HV_IRQ_RESAMPLE: irqfds with HV_IRQFD_FLAG_RESAMPLE
+ * @HV_NR_IRQ_SOURCES: number of them
+ */
+enum hv_irq_source {
+	HV_IRQ_VMM,
+	HV_IRQ_RESAMPLE,
+	HV_NR_IRQ_SOURCES,
+};
+
+/**
  * struct hv_apic_msg - an interrupt message on its way to one or more LAPICs
  * @dest: destination, 8 or 32 bits
  * @vector: 0..255
@@ -121,7 +133,12 @@ bool hv_irq_mmio(struct hv_vcpu *vcpu, u64 gpa, unsigned int len, void *data, bo
 /* ---- src/irq/ioapic.c ---- */
 int hv_ioapic_create(struct hv_vm *vm);
 void hv_ioapic_destroy(struct hv_vm *vm);
-int hv_ioapic_set_pin(struct hv_vm *vm, unsigned int pin, bool level);
+int hv_ioapic_set_source(struct hv_vm *vm, unsigned int pin, enum hv_irq_source src, bool level);
+static inline int hv_ioapic_set_pin(struct hv_vm *vm, unsigned int pin, bool level)
+{
+	return hv_ioapic_set_source(vm, pin, HV_IRQ_VMM, level);
+}
+
 void hv_ioapic_eoi(struct hv_vm *vm, u8 vector);
 int hv_ioapic_get_state(struct hv_vm *vm, struct hv_ioapic_state *s);
 int hv_ioapic_set_state(struct hv_vm *vm, const struct hv_ioapic_state *s);
@@ -131,6 +148,14 @@ int hv_routing_set_default(struct hv_vm *vm);
 void hv_routing_destroy(struct hv_vm *vm);
 /* Returns delivered count, 0 coalesced, -1 ignored, or -errno (-ENXIO: no irqchip) */
 int hv_irq_line(struct hv_vm *vm, u32 gsi, bool level);
+int hv_irq_line_source(struct hv_vm *vm, u32 gsi, enum hv_irq_source src, bool level);
+/* Up and down again */
+void hv_irq_pulse(struct hv_vm *vm, u32 gsi);
+/* The guest has ended the interrupt of a pin: EOI. Any context, no lock of a chip held. */
+void hv_irq_acked(struct hv_vm *vm, unsigned int chip, unsigned int pin);
+
+/* src/irq/irqfd.c: somebody waits for the end of interrupts; any context */
+bool hv_irqfd_resamples(struct hv_vm *vm);
 /* src/irq/irqchip.c: handlers of HV_CREATE_IRQCHIP, GET/SET_IRQCHIP, SET_GSI_ROUTING,
  * IRQ_LINE(_STATUS), SIGNAL_MSI; listed in a table like those of src/x86/ioctl.c
  */

@@ -9,6 +9,7 @@
 #include <linux/mutex.h>
 #include <linux/srcu.h>
 #include <linux/types.h>
+#include <hv/eventfd.h>
 #include <hv/memory.h>
 #include <hv/pv.h>
 #include <hv/stats.h>
@@ -65,6 +66,7 @@ struct hv_vm_x86 {
  * @ioapic: in-kernel IOAPIC or NULL; set once together with @irqchip_in_kernel
  * @routing: GSI routing, replaced whole under @irq_lock, readers use RCU
  * @irq_lock: serializes changes of @routing
+ * @irqfds: eventfds that interrupt
  * @x86: architecture part
  * @backend: private data of the backend
  * @stats: counters, see hv/stats.h
@@ -86,6 +88,7 @@ struct hv_vm {
 	struct hv_ioapic *ioapic;
 	struct hv_route_table __rcu *routing;
 	struct mutex irq_lock;		/* writers of routing */
+	struct hv_irqfds irqfds;
 	struct hv_vm_x86 x86;
 	void *backend;
 	struct hv_vm_stats stats;

@@ -38,6 +38,19 @@ function spin_until
 	movq	irq_total, %rax
 	ret
 
+/* Follow "seq" until it is @rdi: each change of it is announced by an interrupt. */
+function follow
+	cli
+1:	movq	seq, %rax
+	movq	%rax, seen
+	cmpq	%rdi, %rax
+	jae	2f
+	sti
+	hlt
+	cli
+	jmp	1b
+2:	ret
+
 function hlt_
 	cli
 	incq	counter
@@ -205,7 +218,9 @@ sipi_end:
 
 	.data
 	.balign	8
-	.global	ap_up, counter, started, deadline_at
+	.global	ap_up, counter, started, deadline_at, seq, seen
+seq:		.quad	0
+seen:		.quad	0
 ap_up:		.quad	0
 counter:	.quad	0
 started:	.quad	0

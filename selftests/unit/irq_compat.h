@@ -69,6 +69,10 @@ static inline bool test_and_clear_bit(unsigned int n, unsigned long *map)
 #define __set_bit		set_bit
 #define __clear_bit		clear_bit
 
+#define for_each_set_bit(bit, map, size)					\
+	for ((bit) = 0; (bit) < (size); (bit)++)				\
+		if (test_bit(bit, map))
+
 typedef struct {
 	int counter;
 } atomic_t;

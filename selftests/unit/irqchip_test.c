@@ -35,6 +35,27 @@ void hv_x86_vcpu_reset(struct hv_vcpu *vcpu, bool init)
 	hv_lapic_reset(vcpu, init);
 }
 
+/* Who waits for EOIs releases the line, and asserts it again if the device wants more. */
+static bool resamples;
+static bool wants_more;
+static unsigned long acked;
+
+bool hv_irqfd_resamples(struct hv_vm *vm)
+{
+	(void)vm;
+	return resamples;
+}
+
+void hv_irq_acked(struct hv_vm *vm, unsigned int chip, unsigned int pin)
+{
+	if (chip != HV_IRQCHIP_IOAPIC)
+		abort();
+	acked |= BIT(pin);
+	hv_ioapic_set_source(vm, pin, HV_IRQ_RESAMPLE, false);
+	if (wants_more)
+		hv_ioapic_set_source(vm, pin, HV_IRQ_RESAMPLE, true);
+}
+
 FIXTURE(chips) {
 	struct hv_vm vm;
 	struct hv_vcpu v[NR_VCPUS];
@@ -693,6 +714,43 @@ TEST_F(chips, shared_vector)
 	hv_ioapic_set_pin(vm, 11, false);
 	eoi(v);
 	EXPECT_EQ(-1, take(v));
+}
+
+/* A line has several sources; one of them releases it at the EOI. */
+TEST_F(chips, resample)
+{
+	struct hv_vm *vm = &self->vm;
+	struct hv_vcpu *v = &self->v[1];
+
+	enable(v);
+	rte(vm, 10, 1ull << 56 | 0x803a);
+	resamples = true;
+	acked = 0;
+	hv_ioapic_set_source(vm, 10, HV_IRQ_RESAMPLE, true);
+	EXPECT_EQ(0x3a, take(v));
+	EXPECT_EQ(0, acked);
+	eoi(v);
+	EXPECT_EQ(BIT(10), acked);
+	EXPECT_EQ(-1, take(v));
+	/* The other source keeps the line up. */
+	hv_ioapic_set_source(vm, 10, HV_IRQ_RESAMPLE, true);
+	EXPECT_EQ(0, hv_ioapic_set_pin(vm, 10, true));
+	EXPECT_EQ(0x3a, take(v));
+	eoi(v);
+	EXPECT_EQ(0x3a, take(v));
+	hv_ioapic_set_pin(vm, 10, false);
+	eoi(v);
+	EXPECT_EQ(-1, take(v));
+	/* Asserted again before the EOI is over */
+	wants_more = true;
+	hv_ioapic_set_source(vm, 10, HV_IRQ_RESAMPLE, true);
+	EXPECT_EQ(0x3a, take(v));
+	eoi(v);
+	wants_more = false;
+	EXPECT_EQ(0x3a, take(v));
+	eoi(v);
+	EXPECT_EQ(-1, take(v));
+	resamples = false;
 }
 
 /* ---- state ---- */

@@ -157,7 +157,11 @@ const struct hv_ioctl_table hv_core_vm_ioctls = { vm_ioctls, ARRAY_SIZE(vm_ioctl
 
 static int vm_release(struct inode *inode, struct file *file)
 {
-	hv_vm_put(file->private_data);
+	struct hv_vm *vm = file->private_data;
+
+	/* No call can come any more. vCPUs may live on, without interrupts from eventfds. */
+	hv_irqfds_release(vm);
+	hv_vm_put(vm);
 	return 0;
 }
 
@@ -182,6 +186,7 @@ static struct hv_vm *vm_create(void)
 	mutex_init(&vm->lock);
 	mutex_init(&vm->slots_lock);
 	mutex_init(&vm->irq_lock);
+	hv_irqfds_init(vm);
 	vm->id = atomic_inc_return(&last_vm_id);
 	vm->mm = current->mm;
 	mmgrab(vm->mm);

@@ -28,5 +28,8 @@ ccflags-y += $(call host-decl,IPI_TRACE,'define smp_send_reschedule',include/lin
 # The NMI handler for a caller that has no IST stack, under its newer name
 ccflags-y += $(call host-decl,NMI_KVM_VMX,'exc_nmi_kvm_vmx',arch/x86/include/asm/idtentry.h)
 
+# eventfd_signal() with a count to add, else it adds 1
+ccflags-y += $(call host-decl,EVENTFD_COUNT,'eventfd_signal.struct eventfd_ctx .ctx.\? __u64 n',include/linux/eventfd.h)
+
 # hrtimer_setup(), else hrtimer_init() and a store of the callback
 ccflags-y += $(call host-decl,HRTIMER_SETUP,'void hrtimer_setup.struct',include/linux/hrtimer.h)

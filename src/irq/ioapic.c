@@ -43,6 +43,7 @@
  * @select: register selected
  * @id: 4 bits
  * @lines: lines that are asserted
+ * @asserted: by enum hv_irq_source: lines that it asserts; wired or
  * @sent: edge-triggered pins whose edge has been delivered since the line rose
  * @rte: redirection table
  */
@@ -52,6 +53,7 @@ struct hv_ioapic {
 	u32 select;
 	u32 id;
 	u32 lines;
+	u32 asserted[HV_NR_IRQ_SOURCES];
 	u32 sent;
 	u64 rte[IOAPIC_PINS];
 };
@@ -93,16 +95,33 @@ static void ioapic_service_level(struct hv_vm *vm, struct hv_ioapic *io, unsigne
 		ioapic_service(vm, io, pin);
 }
 
+/* Lock held. A source sets its level; the line's is that of all sources together. */
+static bool ioapic_line_level(struct hv_ioapic *io, unsigned int pin, enum hv_irq_source src,
+			      bool level)
+{
+	unsigned int i;
+
+	if (level)
+		io->asserted[src] |= BIT(pin);
+	else
+		io->asserted[src] &= ~BIT(pin);
+	for (i = 0; i < HV_NR_IRQ_SOURCES; i++)
+		if (io->asserted[i] & BIT(pin))
+			return true;
+	return false;
+}
+
 /**
- * hv_ioapic_set_pin() - set the level of an input
+ * hv_ioapic_set_source() - set the level at which a source drives an input
  * @vm: VM
  * @pin: 0..23
+ * @src: who; the line is asserted as long as one source asserts it
  * @level: asserted; polarity is the VMM's affair
  *
  * Context: any, interrupts on or off.
  * Return: as hv_apic_deliver(); 1 for a line that is released; -1 if masked.
  */
-int hv_ioapic_set_pin(struct hv_vm *vm, unsigned int pin, bool level)
+int hv_ioapic_set_source(struct hv_vm *vm, unsigned int pin, enum hv_irq_source src, bool level)
 {
 	struct hv_ioapic *io = vm->ioapic;
 	unsigned long flags;
@@ -112,6 +131,7 @@ int hv_ioapic_set_pin(struct hv_vm *vm, unsigned int pin, bool level)
 	if (!io || pin >= IOAPIC_PINS)
 		return -1;
 	raw_spin_lock_irqsave(&io->lock, flags);
+	level = ioapic_line_level(io, pin, src, level);
 	was = io->lines & BIT(pin);
 	if (!level) {
 		io->lines &= ~BIT(pin);
@@ -132,20 +152,30 @@ int hv_ioapic_set_pin(struct hv_vm *vm, unsigned int pin, bool level)
  * @vm: VM
  * @vector: its vector
  *
+ * Whoever waits for the end of a pin's interrupt hears of it before the pin can interrupt
+ * again: a line that is released by that is not delivered once more.
+ *
  * Context: any, interrupts on or off.
  */
 void hv_ioapic_eoi(struct hv_vm *vm, u8 vector)
 {
 	struct hv_ioapic *io = vm->ioapic;
-	unsigned long flags;
+	unsigned long flags, pins = 0;
 	unsigned int pin;
 
 	if (!io)
 		return;
 	raw_spin_lock_irqsave(&io->lock, flags);
-	for (pin = 0; pin < IOAPIC_PINS; pin++) {
-		if ((u8)io->rte[pin] != vector || !(io->rte[pin] & RTE_REMOTE_IRR))
-			continue;
+	for (pin = 0; pin < IOAPIC_PINS; pin++)
+		if ((u8)io->rte[pin] == vector && (io->rte[pin] & RTE_REMOTE_IRR))
+			pins |= BIT(pin);
+	if (pins && hv_irqfd_resamples(vm)) {
+		raw_spin_unlock_irqrestore(&io->lock, flags);
+		for_each_set_bit(pin, &pins, IOAPIC_PINS)
+			hv_irq_acked(vm, HV_IRQCHIP_IOAPIC, pin);
+		raw_spin_lock_irqsave(&io->lock, flags);
+	}
+	for_each_set_bit(pin, &pins, IOAPIC_PINS) {
 		io->rte[pin] &= ~RTE_REMOTE_IRR;
 		ioapic_service_level(vm, io, pin);
 	}

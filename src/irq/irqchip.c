@@ -116,6 +116,7 @@ static const struct hv_ioctl vm_ioctls[] = {
 	{ HV_IRQ_LINE, 0, .vm = irq_line },
 	{ HV_IRQ_LINE_STATUS, 0, .vm = irq_line_status },
 	{ HV_SIGNAL_MSI, 0, .vm = signal_msi },
+	{ HV_IRQFD, 0, .vm = hv_irqfd_call },
 	{ HV_SET_GSI_ROUTING, 0, .vm = set_gsi_routing },
 	{ HV_CREATE_IRQCHIP, HV_IOC_LOCK, .vm = create_irqchip },
 	{ HV_GET_IRQCHIP, 0, .vm = get_irqchip },

@@ -183,6 +183,9 @@ bool hv_lapic_mmio(struct hv_vcpu *vcpu, u64 gpa, unsigned int len, void *data, 
 /* ioapic.c */
 bool hv_ioapic_mmio(struct hv_vm *vm, u64 gpa, unsigned int len, void *data, bool write);
 
+/* irqfd.c */
+long hv_irqfd_call(struct hv_vm *vm, void *data, unsigned long arg);
+
 /* routing.c */
 int hv_routing_set(struct hv_vm *vm, const struct hv_irq_routing_entry *entries,
 		   unsigned int nr);

@@ -8,6 +8,7 @@
 #include <linux/overflow.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 #include <hv/vm.h>
 #include "lapic.h"
 
@@ -15,7 +16,9 @@
 
 /**
  * struct hv_route - one route
+ * @gsi: its GSI
  * @next: index of the GSI's next route, -1: last
+ * @pin_next: index of the next route to the same pin, -1: last
  * @msi: message, else a pin
  * @chip: HV_IRQCHIP_*
  * @pin: pin of it
@@ -23,7 +26,9 @@
  * @data: message data
  */
 struct hv_route {
+	u32 gsi;
 	int next;
+	int pin_next;
 	bool msi;
 	u8 chip;
 	u8 pin;
@@ -36,12 +41,14 @@ struct hv_route {
  * @rcu: for freeing
  * @nr_gsis: entries of @head
  * @head: by GSI: index of its first route, -1: none
+ * @pin_head: by HV_IRQCHIP_* and pin: index of the first route to it, -1: none
  * @routes: routes
  */
 struct hv_route_table {
 	struct rcu_head rcu;
 	unsigned int nr_gsis;
 	int *head;
+	int pin_head[HV_IRQCHIP_IOAPIC + 1][HV_IOAPIC_NUM_PINS];
 	struct hv_route routes[];
 };
 
@@ -113,6 +120,7 @@ static struct hv_route_table *table_alloc(const struct hv_irq_routing_entry *ent
 	t->head = (int *)((char *)t + size);
 	for (i = 0; i < nr_gsis; i++)
 		t->head[i] = -1;
+	memset(t->pin_head, 0xff, sizeof(t->pin_head));
 	return t;
 }
 
@@ -129,7 +137,13 @@ static int table_fill(struct hv_route_table *t, const struct hv_irq_routing_entr
 		head = &t->head[entries[i].gsi];
 		if (!route_fits(t, *head, &t->routes[i]))
 			return -EINVAL;
+		t->routes[i].gsi = entries[i].gsi;
 		t->routes[i].next = *head;
+		*head = i;
+		if (t->routes[i].msi)
+			continue;
+		head = &t->pin_head[t->routes[i].chip][t->routes[i].pin];
+		t->routes[i].pin_next = *head;
 		*head = i;
 	}
 	return 0;
@@ -211,27 +225,35 @@ void hv_routing_destroy(struct hv_vm *vm)
 	RCU_INIT_POINTER(vm->routing, NULL);
 }
 
-static int route_drive(struct hv_vm *vm, const struct hv_route *r, bool level)
+static int route_drive(struct hv_vm *vm, const struct hv_route *r, enum hv_irq_source src,
+		       bool level)
 {
 	if (r->msi)
 		return level ? hv_msi_deliver(vm, r->addr, r->data) : -1;
 	if (r->chip == HV_IRQCHIP_IOAPIC)
-		return hv_ioapic_set_pin(vm, r->pin, level);
+		return hv_ioapic_set_source(vm, r->pin, src, level);
 	/* The VMM's own PIC, if it has one, gives its interrupts with HV_INTERRUPT. */
 	return -1;
 }
 
+/* Index of a GSI's first route, -1: none. RCU. */
+static int first_route(const struct hv_route_table *t, u32 gsi)
+{
+	return t && gsi < t->nr_gsis ? t->head[gsi] : -1;
+}
+
 /**
- * hv_irq_line() - set the level of a GSI
+ * hv_irq_line_source() - set the level at which a source drives a GSI
  * @vm: VM
  * @gsi: GSI; one that is routed nowhere is ignored
+ * @src: who; pins are asserted as long as one source asserts them
  * @level: asserted; a message is sent when it is
  *
  * Context: any, interrupts on or off.
  * Return: number of LAPICs reached, 0 coalesced, -1 ignored; -ENXIO without an in-kernel
  * irqchip.
  */
-int hv_irq_line(struct hv_vm *vm, u32 gsi, bool level)
+int hv_irq_line_source(struct hv_vm *vm, u32 gsi, enum hv_irq_source src, bool level)
 {
 	const struct hv_route_table *t;
 	int i, one, ret = -1;
@@ -240,13 +262,67 @@ int hv_irq_line(struct hv_vm *vm, u32 gsi, bool level)
 		return -ENXIO;
 	rcu_read_lock();
 	t = rcu_dereference(vm->routing);
-	if (t && gsi < t->nr_gsis) {
-		for (i = t->head[gsi]; i >= 0; i = t->routes[i].next) {
-			one = route_drive(vm, &t->routes[i], level);
-			if (one >= 0)
-				ret = one + max(ret, 0);
-		}
+	for (i = first_route(t, gsi); i >= 0; i = t->routes[i].next) {
+		one = route_drive(vm, &t->routes[i], src, level);
+		if (one >= 0)
+			ret = one + max(ret, 0);
 	}
 	rcu_read_unlock();
 	return ret;
+}
+
+/**
+ * hv_irq_line() - set the level of a GSI for the VMM
+ * @vm: VM
+ * @gsi: GSI; one that is routed nowhere is ignored
+ * @level: asserted; a message is sent when it is
+ *
+ * Context: any, interrupts on or off.
+ * Return: as hv_irq_line_source().
+ */
+int hv_irq_line(struct hv_vm *vm, u32 gsi, bool level)
+{
+	return hv_irq_line_source(vm, gsi, HV_IRQ_VMM, level);
+}
+
+/**
+ * hv_irq_pulse() - an edge: messages are sent, pins go up and down
+ * @vm: VM with an in-kernel irqchip
+ * @gsi: GSI; one that is routed nowhere is ignored
+ *
+ * Context: any, interrupts on or off.
+ */
+void hv_irq_pulse(struct hv_vm *vm, u32 gsi)
+{
+	const struct hv_route_table *t;
+	int i;
+
+	rcu_read_lock();
+	t = rcu_dereference(vm->routing);
+	for (i = first_route(t, gsi); i >= 0; i = t->routes[i].next) {
+		route_drive(vm, &t->routes[i], HV_IRQ_VMM, true);
+		if (!t->routes[i].msi)
+			route_drive(vm, &t->routes[i], HV_IRQ_VMM, false);
+	}
+	rcu_read_unlock();
+}
+
+/**
+ * hv_irq_acked() - the guest has ended the interrupt of a pin
+ * @vm: VM
+ * @chip: HV_IRQCHIP_*
+ * @pin: pin of it
+ *
+ * Context: any, interrupts on or off; no lock of a chip held, since lines change.
+ */
+void hv_irq_acked(struct hv_vm *vm, unsigned int chip, unsigned int pin)
+{
+	const struct hv_route_table *t;
+	int i;
+
+	rcu_read_lock();
+	t = rcu_dereference(vm->routing);
+	for (i = t ? t->pin_head[chip][pin] : -1; i >= 0; i = t->routes[i].pin_next)
+		hv_irqfd_acked(vm, t->routes[i].gsi);
+	rcu_read_unlock();
 }

@@ -89,7 +89,7 @@
 #define HV_CAP_JOIN_MEMORY_REGIONS_WORKS	30
 /* HV_X86_SETUP_MCE; the value is the number of machine-check banks. */
 #define HV_CAP_MCE				31
-/* Interrupts from eventfds; 0 as long as there are none. */
+/* HV_IRQFD. */
 #define HV_CAP_IRQFD				32
 /* In-kernel PIT (second interface); 0 as long as there's no PIT. */
 #define HV_CAP_PIT2				33
@@ -135,6 +135,8 @@
 #define HV_CAP_SIGNAL_MSI			77
 /* HV_MEM_READONLY. */
 #define HV_CAP_READONLY_MEM			81
+/* HV_IRQFD_FLAG_RESAMPLE. */
+#define HV_CAP_IRQFD_RESAMPLE			82
 /* HV_ENABLE_CAP on VM fds. */
 #define HV_CAP_ENABLE_CAP_VM			98
 /* HV_CHECK_EXTENSION on VM fds. */
@@ -577,6 +579,27 @@ struct hv_msi {
 	__u8 pad[12];
 };
 
+/* hv_irqfd.flags: disconnect; a level-triggered line with a resamplefd. */
+#define HV_IRQFD_FLAG_DEASSIGN	0x1
+#define HV_IRQFD_FLAG_RESAMPLE	0x2
+
+/**
+ * struct hv_irqfd - an eventfd that interrupts
+ * @fd: eventfd
+ * @gsi: GSI; routed now, later or never
+ * @flags: HV_IRQFD_FLAG_*
+ * @resamplefd: eventfd that is signaled at the end of an interrupt, with
+ *	HV_IRQFD_FLAG_RESAMPLE
+ * @pad: 0
+ */
+struct hv_irqfd {
+	__u32 fd;
+	__u32 gsi;
+	__u32 flags;
+	__u32 resamplefd;
+	__u8 pad[16];
+};
+
 /*
  * Structures of VM fds: time
  */
@@ -749,6 +772,29 @@ struct hv_enable_cap {
  * other; the old table stays.
  */
 #define HV_SET_GSI_ROUTING		_IOW(HVIO, 0x6a, struct hv_irq_routing)
+
+/**
+ * define HV_IRQFD - connect an eventfd to a GSI
+ *
+ * Argument: struct hv_irqfd. From now on, a signal of the eventfd resets its counter and
+ * interrupts, from the context of whoever signals: the GSI goes up and down. If the
+ * counter isn't 0 already, that is a signal, too. Where the GSI leads is looked up each time.
+ *
+ * With HV_IRQFD_FLAG_RESAMPLE the GSI goes up and stays up until the guest ends the
+ * interrupt of one of its pins (EOI). Then it goes down and @resamplefd is signaled, whose reader
+ * signals @fd again if the device still wants attention. The line is shared with other
+ * irqfds of the GSI, whose resamplefds are all signaled, and with HV_IRQ_LINE.
+ *
+ * With HV_IRQFD_FLAG_DEASSIGN they are disconnected; after the call the eventfd
+ * interrupts no more. It is no error if they were not connected. Closing the
+ * last descriptor of the eventfd, or the VM fd, disconnects, too.
+ *
+ * Errors: EINVAL without in-kernel interrupt controllers, with HV_IRQFD_FLAG_RESAMPLE without
+ * an in-kernel IOAPIC, for unknown flags, or for a descriptor that is no eventfd; EBADF;
+ * EBUSY if the eventfd is connected to a GSI of this VM already; ENOSPC for more than
+ * 1024 with HV_IRQFD_FLAG_RESAMPLE.
+ */
+#define HV_IRQFD			_IOW(HVIO, 0x76, struct hv_irqfd)
 
 /**
  * define HV_SET_BOOT_CPU_ID - which vCPU starts
