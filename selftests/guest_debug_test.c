@@ -32,13 +32,18 @@ static long debug(FIXTURE_DATA(debug) *self, struct hv_guest_debug d)
 	return hv_ioctl(self->vcpu->fd, HV_SET_GUEST_DEBUG, &d);
 }
 
-/* KVM on AMD under QEMU's emulation doesn't get the steps right. */
 #define NEED_DEBUG()							\
 	do {								\
 		if (!self->have)					\
 			SKIP(return, "no HV_SET_GUEST_DEBUG");		\
-		if (!cpu_is_intel())					\
-			SKIP(return, "this processor doesn't do it right"); \
+	} while (0)
+
+/* QEMU 7.2's TCG has no intercept of INT3, and none of #DB by a debug register. */
+#define NEED_BREAKPOINTS()						\
+	do {								\
+		NEED_DEBUG();						\
+		if (cpu_is_tcg())					\
+			SKIP(return, "TCG intercepts no breakpoint");	\
 	} while (0)
 
 /* Not offered: it must not look as if it worked. */
@@ -75,7 +80,7 @@ TEST_F(debug, single_step)
 
 TEST_F(debug, software_breakpoint)
 {
-	NEED_DEBUG();
+	NEED_BREAKPOINTS();
 	ASSERT_EQ(0, debug(self, (struct hv_guest_debug){
 			.control = HV_GUESTDBG_ENABLE | HV_GUESTDBG_USE_SW_BP }));
 	guest_start(self->vcpu, "int3_", 0, NULL);
@@ -97,7 +102,7 @@ TEST_F(debug, hardware_breakpoint)
 		.arch.debugreg = { [0] = target, [7] = 0x402 },
 	};
 
-	NEED_DEBUG();
+	NEED_BREAKPOINTS();
 	ASSERT_EQ(0, debug(self, d));
 	guest_start(self->vcpu, "break_here", 0, NULL);
 	ASSERT_EQ(HV_EXIT_DEBUG, vcpu_run(self->vcpu));

@@ -9,6 +9,8 @@
 #include <sys/sysmacros.h>
 #include "hvtest.h"
 
+#define bit_HYPERVISOR	(1U << 31)
+
 /* /dev/kvm is the misc device with this minor (Documentation/admin-guide/devices.txt). */
 #define KVM_MINOR	232
 
@@ -80,6 +82,44 @@ bool cpu_is_intel(void)
 	unsigned int eax, ebx, ecx, edx;
 
 	return __get_cpuid(0, &eax, &ebx, &ecx, &edx) && ebx == signature_INTEL_ebx;
+}
+
+/**
+ * cpu_is_tcg() - QEMU's emulated processors don't do all that the manual says
+ *
+ * Return: true if the processor is one of those.
+ */
+bool cpu_is_tcg(void)
+{
+	unsigned int eax, ebx, ecx, edx;
+
+	/* The hypervisor's leaf is QEMU's own then: "TCGTCGTCGTCG". */
+	if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx) || !(ecx & bit_HYPERVISOR))
+		return false;
+	__cpuid(0x40000000, eax, ebx, ecx, edx);
+	return ebx == 0x54474354 && ecx == 0x43544743 && edx == 0x47435447;
+}
+
+/**
+ * host_cpu_online() - take one of the host's CPUs away, or give it back
+ * @cpu: its number; not 0
+ * @online: whether it's to be there
+ *
+ * Return: 0 or -errno.
+ */
+long host_cpu_online(unsigned int cpu, bool online)
+{
+	char path[64];
+	long ret;
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%u/online", cpu);
+	fd = open(path, O_WRONLY);
+	if (fd < 0)
+		return -errno;
+	ret = write(fd, online ? "1" : "0", 1) == 1 ? 0 : -errno;
+	close(fd);
+	return ret;
 }
 
 /**

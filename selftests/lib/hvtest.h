@@ -166,6 +166,8 @@ const char *device_path(void);
 int device_open(void);
 bool device_is_kvm(void);
 bool cpu_is_intel(void);
+bool cpu_is_tcg(void);
+long host_cpu_online(unsigned int cpu, bool online);
 long hv_ioctl(int fd, unsigned long nr, ...);
 void must_at(const char *file, int line, const char *what, long result);
 /* A call that has to succeed for the test to make sense. */
