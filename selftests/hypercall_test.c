@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Hypercalls: hv has none, and says so as KVM does for an unknown one. The other
+ * Hypercalls: an unknown one is answered as on KVM. The other
  * vendor's instruction is #UD or the same. Instructions of VMX, SVM and TXT don't exist.
  */
 #include "hvtest.h"

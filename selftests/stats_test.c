@@ -72,8 +72,9 @@ static bool value_of(int fd, const char *name, uint64_t *value)
 	struct hv_stats_header h;
 	struct hv_stats_desc *d;
 	bool found = false;
+	unsigned int i, j;
+	uint64_t one;
 	size_t size;
-	unsigned int i;
 
 	if (pread(fd, &h, sizeof(h), 0) != sizeof(h))
 		return false;
@@ -82,8 +83,14 @@ static bool value_of(int fd, const char *name, uint64_t *value)
 	for (i = 0; i < h.num_desc && !found; i++) {
 		if (pread(fd, d, size, h.desc_offset + i * size) != (ssize_t)size)
 			break;
-		if (!strcmp(d->name, name))
-			found = pread(fd, value, 8, h.data_offset + d->offset) == 8;
+		if (strcmp(d->name, name))
+			continue;
+		/* The sum, if it is a histogram */
+		found = true;
+		for (j = 0, *value = 0; j < d->size && found; j++) {
+			found = pread(fd, &one, 8, h.data_offset + d->offset + j * 8) == 8;
+			*value += one;
+		}
 	}
 	free(d);
 	return found;

@@ -17,6 +17,7 @@
 /* What has changed, for @update */
 #define HV_UPDATE_INTERCEPTS	BIT(0)	/* CPUID, guest debug, debug registers, MSR policy */
 #define HV_UPDATE_TSC		BIT(1)	/* vcpu->x86.tsc_offset */
+#define HV_UPDATE_PLE		BIT(2)	/* vcpu->x86.ple_window */
 
 /* Return values of @handle_exit and of everything it calls. Negative: errno. */
 #define HV_TO_USER	0	/* run page is filled in, leave HV_RUN */
@@ -53,7 +54,8 @@
  *	hv_guest_state_enter() and hv_guest_state_exit() around it; host interrupts, NMIs and
  *	machine checks that ended it are handled inside, the first and the last after the
  *	host's state is back: softirqs may use the FPU.
- *	Returns 0, or -EIO if entry failed (handle_exit then reports it).
+ *	Returns 0; 1 if a host interrupt ended it, so the guest stands between two
+ *	instructions; or -EIO if entry failed (handle_exit then reports it).
  * @handle_exit: after interrupts are on again: resume, to userspace, or -errno
  *
  * State (vCPU loaded):

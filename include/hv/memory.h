@@ -72,11 +72,12 @@ void hv_mmu_slot_leaves(struct hv_vm *vm, const struct hv_memslot *slot);
 void hv_mmu_zap_slot(struct hv_vm *vm, const struct hv_memslot *slot);
 u64 hv_mmu_gfn_end(struct hv_vm *vm);
 
-/* src/core/guest_memory.c: callers hold vm->srcu; may fault and sleep */
+/* src/core/guest_memory.c: callers hold vm->srcu; may fault and sleep, but for _nofault */
 int hv_guest_read(struct hv_vm *vm, u64 gpa, void *data, unsigned int len);
 int hv_guest_write(struct hv_vm *vm, u64 gpa, const void *data, unsigned int len);
 int hv_guest_read_entry(struct hv_vm *vm, const struct hv_memslot **slot, u64 gpa, u64 *entry,
 			unsigned int size);
+int hv_guest_write_nofault(struct hv_vm *vm, u64 gpa, const void *data, unsigned int len);
 int hv_guest_cmpxchg(struct hv_vm *vm, u64 gpa, void *old, const void *new,
 		     unsigned int len);
 

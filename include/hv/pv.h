@@ -13,6 +13,9 @@
 struct hv_vm;
 struct hv_vcpu;
 
+/* Bit 0 of MSR_KVM_POLL_CONTROL: the host may poll after HLT */
+#define HV_POLL_CONTROL_HOST	1
+
 /**
  * struct hv_clock_point - a clock that runs with the host's TSC
  * @tsc: host TSC; 0: the clock was never read
@@ -48,6 +51,13 @@ struct hv_clock {
  * @enforce: the guest may use what @features has, nothing else
  * @system_time: MSR_KVM_SYSTEM_TIME_NEW: address of the time page, bit 0: enabled
  * @clock_stopped: tell the guest that it was paused, with the next update of the page
+ * @steal_time: MSR_KVM_STEAL_TIME: address of the area, bit 0: enabled
+ * @steal_tid: thread whose waiting is counted in @steal_seen
+ * @steal_seen: its sched_info.run_delay when the area was last updated, ns
+ * @at_boundary: no instruction of the guest is half done; the vCPU's thread
+ * @preempted_told: the area says KVM_VCPU_PREEMPTED; the vCPU's thread, preemption off
+ * @poll_control: MSR_KVM_POLL_CONTROL
+ * @unhalted: the next HLT ends at once (KVM_HC_KICK_CPU); other vCPUs set it
  * @clock_last: the clock as last told to the guest; clock.lock of the VM
  */
 struct hv_pv_vcpu {
@@ -55,6 +65,13 @@ struct hv_pv_vcpu {
 	bool enforce;
 	u64 system_time;
 	bool clock_stopped;
+	u64 steal_time;
+	pid_t steal_tid;
+	u64 steal_seen;
+	bool at_boundary;
+	bool preempted_told;
+	u64 poll_control;
+	bool unhalted;
 	struct hv_clock_point clock_last;
 };
 
@@ -69,5 +86,12 @@ void hv_clock_vm_leave(struct hv_vm *vm);
 /* One CPU left, interrupts off, all tasks frozen; timekeeping runs */
 void hv_clock_suspend(void);
 void hv_clock_resume(void);
+
+/* ---- src/x86/pv_steal.c ---- */
+/* The vCPU's thread, before it enters: HV_REQ_STEAL. Under vm->srcu */
+void hv_steal_update(struct hv_vcpu *vcpu);
+/* It has been loaded, is being unloaded; preemption off */
+void hv_steal_sched_in(struct hv_vcpu *vcpu);
+void hv_steal_sched_out(struct hv_vcpu *vcpu);
 
 #endif

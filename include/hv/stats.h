@@ -9,6 +9,8 @@
 #include <linux/types.h>
 
 #define HV_STATS_EXIT_REASONS	80
+/* Buckets of a logarithmic histogram: bucket 0 is 0, bucket n from 2^(n-1) on */
+#define HV_STATS_LOG_BUCKETS	32
 
 /**
  * struct hv_vm_stats - counters shared by all vCPUs
@@ -43,6 +45,17 @@ struct hv_vm_stats {
  * @mmio_emulations: instructions emulated for MMIO
  * @guest_entries: VM entries
  * @clock_updates: updates of the pvclock page
+ * @halt_attempted_poll: halts that began with a poll
+ * @halt_successful_poll: those of them in which the poll was long enough
+ * @halt_poll_success_ns: time spent in these polls
+ * @halt_poll_fail_ns: time spent in the others
+ * @halt_wait_ns: time slept in halts
+ * @halt_poll_success_hist: of the durations of polls that were long enough, ns
+ * @halt_poll_fail_hist: of the others
+ * @halt_wait_hist: of the sleeps
+ * @hypercalls: hypercalls
+ * @directed_yield_attempted: tries to give this vCPU's turn to another one
+ * @directed_yield_successful: those after which the other one ran
  */
 struct hv_vcpu_stats {
 	u64 exits;
@@ -64,6 +77,17 @@ struct hv_vcpu_stats {
 	u64 mmio_emulations;
 	u64 guest_entries;
 	u64 clock_updates;
+	u64 halt_attempted_poll;
+	u64 halt_successful_poll;
+	u64 halt_poll_success_ns;
+	u64 halt_poll_fail_ns;
+	u64 halt_wait_ns;
+	u64 halt_poll_success_hist[HV_STATS_LOG_BUCKETS];
+	u64 halt_poll_fail_hist[HV_STATS_LOG_BUCKETS];
+	u64 halt_wait_hist[HV_STATS_LOG_BUCKETS];
+	u64 hypercalls;
+	u64 directed_yield_attempted;
+	u64 directed_yield_successful;
 };
 
 struct hv_vm;

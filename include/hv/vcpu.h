@@ -35,6 +35,7 @@ enum hv_vcpu_mode {
  * @HV_REQ_TSC: TSC offset changed by another thread
  * @HV_REQ_MASTER_CLOCK: find out whether the VM's vCPUs can all use one clock
  * @HV_REQ_CLOCK: write the time page; after HV_REQ_MASTER_CLOCK, which asks for it
+ * @HV_REQ_STEAL: update the steal time; the vCPU's thread has been scheduled in
  * @HV_REQ_DEAD: the VM died: HV_RUN returns -EIO
  */
 enum hv_req {
@@ -46,6 +47,7 @@ enum hv_req {
 	HV_REQ_TSC,
 	HV_REQ_MASTER_CLOCK,
 	HV_REQ_CLOCK,
+	HV_REQ_STEAL,
 	HV_REQ_DEAD,
 };
 
@@ -64,6 +66,15 @@ enum hv_req {
  * @mode: enum hv_vcpu_mode; atomic
  * @requests: bits of enum hv_req; atomic
  * @wait: where it sleeps when halted or waiting for SIPI; any context may wake it
+ * @halt_poll_ns: how long to poll at the next HLT
+ * @pid_lock: guards @pid
+ * @pid: thread that runs the vCPU, or ran it last; holds a reference
+ * @preempted: its thread was preempted and waits for a CPU; others look
+ * @ready: likewise, or it was woken from HLT and waits for a CPU; others look
+ * @preempted_in_kernel: CPL was 0 when @preempted was set; others look
+ * @spinning: it is looking for another vCPU to yield to; others look
+ * @spin_eligible: while @spinning: the next one who looks may choose it; any vCPU of the VM
+ *	writes, a lost update only changes whose turn it is
  * @preempt_notifier: loads and unloads the vCPU as its thread is scheduled
  * @sigset_active: @sigset was set by HV_SET_SIGNAL_MASK
  * @sigset: signal mask during HV_RUN
@@ -84,6 +95,14 @@ struct hv_vcpu {
 	int mode;
 	unsigned long requests;
 	struct rcuwait wait;
+	u32 halt_poll_ns;
+	spinlock_t pid_lock;		/* guards pid */
+	struct pid *pid;
+	bool preempted;
+	bool ready;
+	bool preempted_in_kernel;
+	bool spinning;
+	bool spin_eligible;
 	struct preempt_notifier preempt_notifier;
 	bool sigset_active;
 	sigset_t sigset;
@@ -101,6 +120,16 @@ void hv_vcpu_put(struct hv_vcpu *vcpu);
 void hv_vcpu_request(struct hv_vcpu *vcpu, unsigned int req);
 void hv_vcpu_kick(struct hv_vcpu *vcpu);
 void hv_vcpu_wake(struct hv_vcpu *vcpu);
+
+/* src/core/yield.c */
+int hv_vcpu_yield_to(struct hv_vcpu *target);
+void hv_vcpu_on_spin(struct hv_vcpu *me, bool kernel);
+
+/* It could run, but its thread has no CPU. Any context; it may have changed at once. */
+static inline bool hv_vcpu_ready(struct hv_vcpu *vcpu)
+{
+	return READ_ONCE(vcpu->ready);
+}
 
 /* src/core/run.c */
 long hv_vcpu_run(struct hv_vcpu *vcpu);

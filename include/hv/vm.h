@@ -60,6 +60,9 @@ struct hv_vm_x86 {
  * @vcpus: by creation index; entries below @nr_vcpus never change (smp_load_acquire)
  * @nr_vcpus: number of valid entries in @vcpus; written under @lock (smp_store_release)
  * @boot_vcpu_id: vCPU id that is the BSP; @lock, fixed once a vCPU exists
+ * @halt_poll_set: HV_CAP_HALT_POLL was enabled: @halt_poll_ns counts; @lock
+ * @halt_poll_ns: longest poll after HLT; @lock, vCPUs read it without
+ * @last_boosted: index of the vCPU that last got another one's turn; a hint, any vCPU writes
  * @dead: an impossible state was met; every later call returns -EIO
  * @irqchip_in_kernel: HV_CREATE_IRQCHIP succeeded, vCPUs have a LAPIC;
  *	written under @lock before the first vCPU
@@ -83,6 +86,9 @@ struct hv_vm {
 	struct hv_vcpu *vcpus[HV_MAX_VCPUS];
 	unsigned int nr_vcpus;
 	u32 boot_vcpu_id;
+	bool halt_poll_set;
+	u32 halt_poll_ns;
+	unsigned int last_boosted;
 	bool dead;
 	bool irqchip_in_kernel;
 	struct hv_ioapic *ioapic;

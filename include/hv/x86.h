@@ -199,6 +199,7 @@ struct hv_pio {
  * @mmio_page: translations that it has used, as a TLB: it sees each page at one place
  * @mmio_next: entry of @mmio_page that is replaced next
  * @complete: called by the next HV_RUN to finish an exit to userspace
+ * @ple_window: TSC cycles that the guest may spin, for the backend (HV_UPDATE_PLE)
  * @pv: paravirtual state
  * @triple_fault: reported once, cleared by HV_SET_VCPU_EVENTS and HV_SET_SREGS
  * @smi_count: always 0, SMM is not offered
@@ -271,6 +272,7 @@ struct hv_vcpu_x86 {
 	struct hv_mmio_page mmio_page[HV_NR_MMIO_PAGES];
 	unsigned int mmio_next;
 	int (*complete)(struct hv_vcpu *vcpu);
+	u32 ple_window;
 	struct hv_pv_vcpu pv;
 	bool triple_fault;
 };
@@ -288,6 +290,7 @@ u64 hv_cr4(struct hv_vcpu *vcpu);
 bool hv_long_mode(struct hv_vcpu *vcpu);		/* EFER.LMA */
 bool hv_64bit_code(struct hv_vcpu *vcpu);		/* LMA and CS.L */
 unsigned int hv_cpl(struct hv_vcpu *vcpu);
+unsigned int hv_cpl_unsafe(struct hv_vcpu *vcpu);
 u64 hv_linear_rip(struct hv_vcpu *vcpu);
 /* An exited instruction is done: skip it, single-step trap included; as handle_exit */
 int hv_skip(struct hv_vcpu *vcpu);
@@ -414,10 +417,18 @@ int hv_emulate_string_pio(struct hv_vcpu *vcpu, u16 port, unsigned int size, boo
 /* ---- src/x86/mmio.c: an access that no memory slot backs ---- */
 int hv_emulate_mmio(struct hv_vcpu *vcpu, const struct hv_mmio_exit *exit);
 
-/* ---- src/x86/misc.c: hypercall, INVD/WBINVD, MONITOR/MWAIT/PAUSE, task switch ---- */
+/* ---- src/x86/hypercall.c ---- */
 int hv_emulate_hypercall(struct hv_vcpu *vcpu);
+
+/* ---- src/x86/ple.c: pause-loop exiting ---- */
+u32 hv_ple_gap(void);
+int hv_emulate_pause(struct hv_vcpu *vcpu);
+void hv_ple_sched_in(struct hv_vcpu *vcpu);	/* preemption off */
+void hv_ple_reset(struct hv_vcpu *vcpu);
+
+/* ---- src/x86/misc.c: INVD/WBINVD, MONITOR/MWAIT, task switch ---- */
 int hv_emulate_invd(struct hv_vcpu *vcpu);
-int hv_emulate_nop(struct hv_vcpu *vcpu);	/* skip: WBINVD, PAUSE, MWAIT, ... */
+int hv_emulate_nop(struct hv_vcpu *vcpu);	/* skip: WBINVD, MWAIT, ... */
 int hv_emulate_ud(struct hv_vcpu *vcpu);
 /* Internal-error exit (HV_INTERNAL_ERROR_EMULATION) with the bytes at RIP, if readable */
 int hv_emulation_failure(struct hv_vcpu *vcpu);

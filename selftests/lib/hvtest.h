@@ -197,6 +197,9 @@ long vcpu_set_msr(struct vcpu *vcpu, uint32_t index, uint64_t value);
 uint32_t lapic_reg(struct vcpu *vcpu, unsigned int reg);
 const char *exit_name(uint32_t reason);
 
+/* stats.c */
+uint64_t vcpu_stat(struct vcpu *vcpu, const char *name);
+
 /* payload.c: guest code */
 void vm_load(struct vm *vm, const char *payload);
 uint64_t guest_sym(struct vm *vm, const char *name);

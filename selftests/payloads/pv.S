@@ -87,10 +87,96 @@ function clock_hammer_forever
 	lock addq %rax, backwards
 	jmp	1b
 
+/* u64 load64(u64 *p), u64 load8(u8 *p) */
+function load64
+	movq	(%rdi), %rax
+	ret
+
+function load8
+	movzbl	(%rdi), %eax
+	ret
+
+/* u64 hypercall_(nr, a0, a1, a2), hypercall4(nr, a0, a1, a2) with "a3" */
+function hypercall_
+	movq	$0, a3
+function hypercall4
+	pushq	%rbx
+	movq	%rdi, %rax
+	movq	%rsi, %rbx
+	movq	%rcx, %r8
+	movq	%rdx, %rcx
+	movq	%r8, %rdx
+	movq	a3, %rsi
+	cmpq	$0, amd
+	jne	1f
+	probe	vmcall
+	popq	%rbx
+	ret
+1:	probe	vmmcall
+	popq	%rbx
+	ret
+
+/* u64 halts(n): HLT with interrupts off n times, which only a kick ends; counts in "counter" */
+function halts
+	cli
+1:	incq	counter
+	hlt
+	decq	%rdi
+	jnz	1b
+	movl	$0x417, %eax
+	ret
+
+/* Interrupts on, for ever. */
+function wait_forever
+	sti
+1:	incq	counter
+	pause
+	jmp	1b
+
+/* Enable the LAPIC, then take n interrupts of its periodic timer, halted in between. */
+function timer_halts
+	movl	$GUEST_APIC, %eax
+	movl	$0x1ff, 0xf0(%rax)
+	movl	$0xb, 0x3e0(%rax)		/* divide by 1 */
+	movl	$0x20040, 0x320(%rax)		/* periodic, vector 0x40 */
+	movl	%esi, 0x380(%rax)
+	movl	$1, eoi
+	addq	irq_total, %rdi
+1:	cli
+	cmpq	%rdi, irq_total
+	jae	2f
+	sti
+	hlt
+	jmp	1b
+2:	movl	$0, 0x380(%rax)
+	sti
+	nop
+	nop
+	cli
+	ret
+
+/* Take turns with another vCPU: wait with PAUSE until "turn" is @rdi, then make it @rsi. */
+function take_turns
+	sti
+1:	cmpq	%rdi, turn
+	je	2f
+	pause
+	jmp	1b
+2:	movq	%rsi, turn
+	incq	turns
+	decq	%rdx
+	jnz	1b
+	ret
+
 	.data
 	.balign	8
-	.global	latest, worst, reads, backwards
+	.global	latest, worst, reads, backwards, counter, a3, amd, turn, turns
 latest:		.quad	0
 worst:		.quad	0
 reads:		.quad	0
 backwards:	.quad	0
+counter:	.quad	0
+a3:		.quad	0
+amd:		.quad	0
+turn:		.quad	0
+turns:		.quad	0

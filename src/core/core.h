@@ -33,4 +33,10 @@ long hv_vm_create(unsigned long type);
 long hv_vcpu_create(struct hv_vm *vm, unsigned long id);
 void hv_vcpu_destroy(struct hv_vcpu *vcpu);
 
+/* halt.c */
+int hv_vcpu_block(struct hv_vcpu *vcpu) __must_hold(&vcpu->vm->srcu);
+
+/* yield.c */
+void hv_vcpu_set_task(struct hv_vcpu *vcpu);
+
 #endif

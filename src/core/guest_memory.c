@@ -139,6 +139,35 @@ int hv_guest_write(struct hv_vm *vm, u64 gpa, const void *data, unsigned int len
 }
 
 /**
+ * hv_guest_write_nofault - write guest memory that is there now
+ * @vm: VM; the caller's address space is the VM's
+ * @gpa: guest-physical address; the range lies in one slot
+ * @data: what to write
+ * @len: bytes
+ *
+ * Context: inside a read section of vm->srcu; any that may access user memory: preemption or
+ * interrupts off, too.
+ * Return: 0, or as hv_guest_write(), -EFAULT also if the host would have to bring the
+ * memory first.
+ */
+int hv_guest_write_nofault(struct hv_vm *vm, u64 gpa, const void *data, unsigned int len)
+{
+	void __user *hva;
+	u64 left;
+	int ret;
+
+	ret = guest_hva(vm, gpa, true, &hva, &left);
+	if (ret)
+		return ret;
+	if (left < len)
+		return -EFAULT;
+	pagefault_disable();
+	ret = __copy_to_user_inatomic(hva, data, len) ? -EFAULT : 0;
+	pagefault_enable();
+	return ret;
+}
+
+/**
  * hv_guest_cmpxchg - atomically compare and exchange guest memory
  * @vm: VM; the caller's address space is the VM's
  * @gpa: guest-physical address, aligned to @len

@@ -21,7 +21,8 @@ static DEFINE_PER_CPU(struct cpumask, hv_kick_mask);
  */
 void hv_vcpu_wake(struct hv_vcpu *vcpu)
 {
-	rcuwait_wake_up(&vcpu->wait);
+	if (rcuwait_wake_up(&vcpu->wait))
+		WRITE_ONCE(vcpu->ready, true);
 }
 
 /**

@@ -2,12 +2,12 @@
 /*
  * HV_RUN: the loop that a vCPU spends its life in.
  */
-#include <linux/rcuwait.h>
 #include <linux/sched/signal.h>
 #include <hv/backend.h>
 #include <hv/host.h>
 #include <hv/irq.h>
 #include <hv/vcpu.h>
+#include "core.h"
 
 /* A signal ends HV_RUN; userspace looks at exit_reason even after -EINTR. */
 static int hv_run_interrupted(struct hv_vcpu *vcpu)
@@ -34,6 +34,8 @@ static int hv_handle_requests(struct hv_vcpu *vcpu)
 		hv_clock_reconsider(vcpu->vm);
 	if (hv_req_take(vcpu, HV_REQ_CLOCK))
 		hv_pvclock_update(vcpu);
+	if (hv_req_take(vcpu, HV_REQ_STEAL))
+		hv_steal_update(vcpu);
 	if (hv_req_take(vcpu, HV_REQ_TIMER))
 		hv_lapic_timer_fire(vcpu);
 	/* Every entry looks for events; the bit has done its work by getting us here. */
@@ -87,7 +89,8 @@ static int hv_vcpu_enter(struct hv_vcpu *vcpu)
 		host_kick_cpu(smp_processor_id());
 	host_fpu_return();
 	host_guest_timing_enter();
-	hv_call(enter, vcpu);
+	/* Preempted from here on with an exit to handle, the guest is not between instructions. */
+	vcpu->x86.pv.at_boundary = hv_call(enter, vcpu) > 0;
 	vcpu->stats.guest_entries++;
 
 	WRITE_ONCE(vcpu->mode, HV_OUTSIDE_GUEST);
@@ -100,34 +103,6 @@ static int hv_vcpu_enter(struct hv_vcpu *vcpu)
 
 	hv_vcpu_srcu_lock(vcpu);
 	return hv_call(handle_exit, vcpu);
-}
-
-/* Requests that can wait until the vCPU has another reason to run: no end of a sleep. */
-#define HV_REQS_NOT_WAKING	(BIT(HV_REQ_TLB_FLUSH) | BIT(HV_REQ_TSC))
-
-static bool hv_block_ends(struct hv_vcpu *vcpu)
-{
-	return (READ_ONCE(vcpu->requests) & ~HV_REQS_NOT_WAKING) || hv_vcpu_runnable(vcpu) ||
-	       signal_pending(current);
-}
-
-/* Sleep until there is something to do. Called and returns with vm->srcu held. */
-static int hv_vcpu_block(struct hv_vcpu *vcpu)
-	__must_hold(&vcpu->vm->srcu)
-{
-	vcpu->stats.halt_exits++;
-	hv_vcpu_srcu_unlock(vcpu);
-	prepare_to_rcuwait(&vcpu->wait);
-	for (;;) {
-		set_current_state(TASK_INTERRUPTIBLE);
-		if (hv_block_ends(vcpu))
-			break;
-		schedule();
-	}
-	finish_rcuwait(&vcpu->wait);
-	hv_vcpu_srcu_lock(vcpu);
-	vcpu->stats.halt_wakeups++;
-	return HV_RESUME;
 }
 
 /* Userspace wants to inject an interrupt (no in-kernel LAPIC) and can do it now. */
@@ -143,6 +118,7 @@ static long hv_vcpu_loop(struct hv_vcpu *vcpu)
 	int r;
 
 	for (;;) {
+		vcpu->x86.pv.at_boundary = true;
 		if (hv_req_pending(vcpu)) {
 			r = hv_handle_requests(vcpu);
 			if (r <= 0)
@@ -232,6 +208,8 @@ long hv_vcpu_run(struct hv_vcpu *vcpu)
 
 	if (vcpu->sigset_active)
 		sigprocmask(SIG_SETMASK, &vcpu->sigset, &saved);
+	vcpu->x86.pv.at_boundary = false;
+	hv_vcpu_set_task(vcpu);
 	hv_fpu_load(vcpu);
 	hv_vcpu_load(vcpu);
 	if (likely(vcpu->loaded)) {

@@ -14,8 +14,10 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/pid.h>
 #include <linux/preempt.h>
 #include <linux/rcuwait.h>
+#include <linux/sched.h>
 #include <linux/signal.h>
 #include <linux/slab.h>
 #include <linux/smp.h>
@@ -41,6 +43,7 @@ static void load_on(struct hv_vcpu *vcpu, int cpu)
 	hv_call(load, vcpu, cpu);
 	if (vcpu->cpu != cpu)
 		hv_pvclock_migrated(vcpu);
+	hv_steal_sched_in(vcpu);
 	WRITE_ONCE(vcpu->cpu, cpu);
 	vcpu->loaded = true;
 }
@@ -50,6 +53,7 @@ static void unload(struct hv_vcpu *vcpu)
 {
 	if (!vcpu->loaded)
 		return;
+	hv_steal_sched_out(vcpu);
 	vcpu->loaded = false;
 	hv_call(put, vcpu);
 	hv_cpu_leave();
@@ -57,12 +61,26 @@ static void unload(struct hv_vcpu *vcpu)
 
 static void sched_in(struct preempt_notifier *pn, int cpu)
 {
-	load_on(container_of(pn, struct hv_vcpu, preempt_notifier), cpu);
+	struct hv_vcpu *vcpu = container_of(pn, struct hv_vcpu, preempt_notifier);
+
+	WRITE_ONCE(vcpu->preempted, false);
+	WRITE_ONCE(vcpu->ready, false);
+	load_on(vcpu, cpu);
+	if (vcpu->loaded)
+		hv_ple_sched_in(vcpu);
 }
 
 static void sched_out(struct preempt_notifier *pn, struct task_struct *next)
 {
-	unload(container_of(pn, struct hv_vcpu, preempt_notifier));
+	struct hv_vcpu *vcpu = container_of(pn, struct hv_vcpu, preempt_notifier);
+
+	/* Who sleeps is woken when there is something to do, and is ready then. */
+	if (vcpu->loaded && task_is_running(current)) {
+		WRITE_ONCE(vcpu->preempted_in_kernel, hv_cpl_unsafe(vcpu) == 0);
+		WRITE_ONCE(vcpu->preempted, true);
+		WRITE_ONCE(vcpu->ready, true);
+	}
+	unload(vcpu);
 }
 
 static struct preempt_ops vcpu_preempt_ops = {
@@ -215,6 +233,7 @@ static struct hv_vcpu *vcpu_create(struct hv_vm *vm, u32 id)
 	vcpu->mode = HV_OUTSIDE_GUEST;
 	mutex_init(&vcpu->mutex);
 	rcuwait_init(&vcpu->wait);
+	spin_lock_init(&vcpu->pid_lock);
 	preempt_notifier_init(&vcpu->preempt_notifier, &vcpu_preempt_ops);
 	vcpu->run = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 	if (!vcpu->run)
@@ -259,6 +278,7 @@ void hv_vcpu_destroy(struct hv_vcpu *vcpu)
 	hv_x86_vcpu_destroy(vcpu);
 	free_page((unsigned long)vcpu->pio_data);
 	free_page((unsigned long)vcpu->run);
+	put_pid(vcpu->pid);
 	kfree(vcpu);
 }
 

@@ -31,18 +31,28 @@
  * struct counter - one row of a file
  * @name: as the reader sees it
  * @offset: in struct hv_vm_stats or hv_vcpu_stats
- * @type: HV_STATS_TYPE_*
+ * @flags: HV_STATS_TYPE_* and HV_STATS_UNIT_*
+ * @exponent: of 10, for the unit
+ * @size: number of values, above 1 for histograms
  */
 struct counter {
 	const char *name;
 	u32 offset;
-	u32 type;
+	u32 flags;
+	s16 exponent;
+	u16 size;
 };
 
 #define VM_COUNTER(member, kind) \
-	{ #member, offsetof(struct hv_vm_stats, member), HV_STATS_TYPE_##kind }
+	{ #member, offsetof(struct hv_vm_stats, member), HV_STATS_TYPE_##kind, 0, 1 }
 #define VCPU_COUNTER(member) \
-	{ #member, offsetof(struct hv_vcpu_stats, member), HV_STATS_TYPE_CUMULATIVE }
+	{ #member, offsetof(struct hv_vcpu_stats, member), HV_STATS_TYPE_CUMULATIVE, 0, 1 }
+#define VCPU_NS(member) \
+	{ #member, offsetof(struct hv_vcpu_stats, member), \
+	  HV_STATS_TYPE_CUMULATIVE | HV_STATS_UNIT_SECONDS, -9, 1 }
+#define VCPU_NS_HISTOGRAM(member) \
+	{ #member, offsetof(struct hv_vcpu_stats, member), \
+	  HV_STATS_TYPE_LOG_HIST | HV_STATS_UNIT_SECONDS, -9, HV_STATS_LOG_BUCKETS }
 
 static const struct counter vm_counters[] = {
 	VM_COUNTER(pages_4k, INSTANT),
@@ -69,6 +79,17 @@ static const struct counter vcpu_counters[] = {
 	VCPU_COUNTER(faults),
 	VCPU_COUNTER(mmio_emulations),
 	VCPU_COUNTER(clock_updates),
+	VCPU_COUNTER(halt_attempted_poll),
+	VCPU_COUNTER(halt_successful_poll),
+	VCPU_NS(halt_poll_success_ns),
+	VCPU_NS(halt_poll_fail_ns),
+	VCPU_NS(halt_wait_ns),
+	VCPU_NS_HISTOGRAM(halt_poll_success_hist),
+	VCPU_NS_HISTOGRAM(halt_poll_fail_hist),
+	VCPU_NS_HISTOGRAM(halt_wait_hist),
+	VCPU_COUNTER(hypercalls),
+	VCPU_COUNTER(directed_yield_attempted),
+	VCPU_COUNTER(directed_yield_successful),
 };
 
 /**
@@ -142,17 +163,21 @@ static const struct file_operations stats_fops = {
 	.llseek = noop_llseek,
 };
 
-/* Describe one more value. @fmt and @name make its name. */
-static void add(struct stats_file *sf, const char *fmt, const char *name, u32 offset, u32 type)
+/* Describe one more row. @fmt and @name make its name. */
+static void add(struct stats_file *sf, const char *fmt, const char *name,
+		const struct counter *c)
 {
-	const struct hv_stats_header *h = sf->image;
-	struct hv_stats_desc *d = sf->image + h->desc_offset + sf->nr * DESC_SIZE;
+	struct hv_stats_header *h = sf->image;
+	struct hv_stats_desc *d = sf->image + h->desc_offset + h->num_desc++ * DESC_SIZE;
+	unsigned int i;
 
-	d->flags = type | HV_STATS_UNIT_NONE | HV_STATS_BASE_POW10;
-	d->size = 1;
+	d->flags = c->flags | HV_STATS_BASE_POW10;
+	d->exponent = c->exponent;
+	d->size = c->size;
 	d->offset = sf->nr * sizeof(u64);
 	snprintf(d->name, NAME_SIZE, fmt, name);
-	sf->offset[sf->nr++] = offset;
+	for (i = 0; i < c->size; i++)
+		sf->offset[sf->nr++] = c->offset + i * sizeof(u64);
 }
 
 static const char *exit_name(unsigned int reason)
@@ -166,11 +191,15 @@ static struct stats_file *stats_create(struct hv_vm *vm, struct hv_vcpu *vcpu)
 	unsigned int nr = vcpu ? ARRAY_SIZE(vcpu_counters) : ARRAY_SIZE(vm_counters);
 	struct hv_stats_header *h;
 	struct stats_file *sf;
-	unsigned int i, total = nr;
+	unsigned int i, rows = nr, total = 0;
+	struct counter reason = { .flags = HV_STATS_TYPE_CUMULATIVE, .size = 1 };
 
+	for (i = 0; i < nr; i++)
+		total += c[i].size;
 	for (i = 0; vcpu && i < HV_STATS_EXIT_REASONS; i++)
 		if (exit_name(i))
-			total++;
+			rows++;
+	total += rows - nr;
 
 	sf = kzalloc(sizeof(*sf), GFP_KERNEL_ACCOUNT);
 	if (!sf)
@@ -178,7 +207,7 @@ static struct stats_file *stats_create(struct hv_vm *vm, struct hv_vcpu *vcpu)
 	mutex_init(&sf->lock);
 	sf->vm = vm;
 	sf->vcpu = vcpu;
-	sf->size = sizeof(*h) + NAME_SIZE + total * (DESC_SIZE + sizeof(u64));
+	sf->size = sizeof(*h) + NAME_SIZE + rows * DESC_SIZE + total * sizeof(u64);
 	sf->image = kvzalloc(sf->size, GFP_KERNEL_ACCOUNT);
 	sf->offset = kcalloc(total, sizeof(*sf->offset), GFP_KERNEL_ACCOUNT);
 	if (!sf->image || !sf->offset) {
@@ -188,10 +217,9 @@ static struct stats_file *stats_create(struct hv_vm *vm, struct hv_vcpu *vcpu)
 
 	h = sf->image;
 	h->name_size = NAME_SIZE;
-	h->num_desc = total;
 	h->id_offset = sizeof(*h);
 	h->desc_offset = h->id_offset + NAME_SIZE;
-	h->data_offset = h->desc_offset + total * DESC_SIZE;
+	h->data_offset = h->desc_offset + rows * DESC_SIZE;
 	sf->values = sf->image + h->data_offset;
 	if (vcpu)
 		snprintf(sf->image + h->id_offset, NAME_SIZE, "hv-%u/vcpu-%u", vm->id, vcpu->id);
@@ -199,12 +227,12 @@ static struct stats_file *stats_create(struct hv_vm *vm, struct hv_vcpu *vcpu)
 		snprintf(sf->image + h->id_offset, NAME_SIZE, "hv-%u", vm->id);
 
 	for (i = 0; i < nr; i++)
-		add(sf, "%s", c[i].name, c[i].offset, c[i].type);
-	for (i = 0; vcpu && i < HV_STATS_EXIT_REASONS; i++)
+		add(sf, "%s", c[i].name, &c[i]);
+	for (i = 0; vcpu && i < HV_STATS_EXIT_REASONS; i++) {
+		reason.offset = offsetof(struct hv_vcpu_stats, exit_reason) + i * sizeof(u64);
 		if (exit_name(i))
-			add(sf, "exit_%s", exit_name(i),
-			    offsetof(struct hv_vcpu_stats, exit_reason) + i * sizeof(u64),
-			    HV_STATS_TYPE_CUMULATIVE);
+			add(sf, "exit_%s", exit_name(i), &reason);
+	}
 	return sf;
 }
 

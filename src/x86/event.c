@@ -362,7 +362,7 @@ bool hv_vcpu_has_events(struct hv_vcpu *vcpu)
 
 	if (x->injected.type != HV_EVENT_NONE || x->exception.type != HV_EVENT_NONE)
 		return true;
-	if (x->triple_fault)
+	if (x->triple_fault || READ_ONCE(x->pv.unhalted))
 		return true;
 	if (atomic_read(&x->nmi_pending) && hv_nmi_allowed(vcpu))
 		return true;
@@ -423,8 +423,10 @@ int hv_emulate_hlt(struct hv_vcpu *vcpu)
  */
 void hv_vcpu_resume_halted(struct hv_vcpu *vcpu)
 {
-	if (vcpu->x86.mp_state == HV_MP_STATE_HALTED)
-		WRITE_ONCE(vcpu->x86.mp_state, HV_MP_STATE_RUNNABLE);
+	if (vcpu->x86.mp_state != HV_MP_STATE_HALTED)
+		return;
+	WRITE_ONCE(vcpu->x86.mp_state, HV_MP_STATE_RUNNABLE);
+	WRITE_ONCE(vcpu->x86.pv.unhalted, false);
 }
 
 /**

@@ -88,7 +88,13 @@ void hv_pv_fill_leaf(struct hv_cpuid_entry2 *e);
 void hv_pv_cpuid_changed(struct hv_vcpu *vcpu);
 bool hv_pv_has(struct hv_vcpu *vcpu, unsigned int feature);
 bool hv_pv_msr_allowed(struct hv_vcpu *vcpu, u32 index, bool host);
-void hv_pv_reset(struct hv_vcpu *vcpu);
+void hv_pv_reset(struct hv_vcpu *vcpu, bool init);
+int hv_get_poll_control(struct hv_vcpu *vcpu, u32 index, u64 *val, bool host);
+int hv_set_poll_control(struct hv_vcpu *vcpu, u32 index, u64 val, bool host);
+
+/* pv_steal.c */
+int hv_get_steal_time(struct hv_vcpu *vcpu, u32 index, u64 *val, bool host);
+int hv_set_steal_time(struct hv_vcpu *vcpu, u32 index, u64 val, bool host);
 
 /* pvclock.c */
 int hv_clock_init(void);
@@ -99,6 +105,7 @@ int hv_get_system_time(struct hv_vcpu *vcpu, u32 index, u64 *val, bool host);
 int hv_set_system_time(struct hv_vcpu *vcpu, u32 index, u64 val, bool host);
 int hv_get_wall_clock(struct hv_vcpu *vcpu, u32 index, u64 *val, bool host);
 int hv_set_wall_clock(struct hv_vcpu *vcpu, u32 index, u64 val, bool host);
+long hv_hc_clock_pairing(struct hv_vcpu *vcpu, const u64 *arg);
 long hv_kvmclock_ctrl(struct hv_vcpu *vcpu, void *data, unsigned long arg);
 long hv_get_clock(struct hv_vm *vm, void *data, unsigned long arg);
 long hv_set_clock(struct hv_vm *vm, void *data, unsigned long arg);

@@ -34,9 +34,12 @@ static const struct {
 	{ HV_CAP_KVMCLOCK_CTRL, 1 },
 	{ HV_CAP_SIGNAL_MSI, 1 },
 	{ HV_CAP_IRQFD_RESAMPLE, 1 },
+	{ HV_CAP_ENABLE_CAP, 1 },
 	{ HV_CAP_ENABLE_CAP_VM, 1 },
 	{ HV_CAP_GET_MSR_FEATURES, 1 },
 	{ HV_CAP_EXCEPTION_PAYLOAD, 1 },
+	{ HV_CAP_HALT_POLL, 1 },
+	{ HV_CAP_ENFORCE_PV_FEATURE_CPUID, 1 },
 	{ HV_CAP_X86_TRIPLE_FAULT_EVENT, 1 },
 };
 
@@ -112,6 +115,12 @@ static long hv_enable_cap(struct hv_vm *vm, void *data, unsigned long arg)
 	case HV_CAP_X86_TRIPLE_FAULT_EVENT:
 		vm->x86.triple_fault_event = cap->args[0];
 		return 0;
+	case HV_CAP_HALT_POLL:
+		if (cap->args[0] > U32_MAX)
+			return -EINVAL;
+		WRITE_ONCE(vm->halt_poll_ns, cap->args[0]);
+		WRITE_ONCE(vm->halt_poll_set, true);
+		return 0;
 	}
 	return -EINVAL;
 }
@@ -146,6 +155,16 @@ static long hv_translate_call(struct hv_vcpu *vcpu, void *data, unsigned long ar
 	tr->writeable = 1;
 	tr->usermode = 0;
 	memset(tr->pad, 0, sizeof(tr->pad));
+	return 0;
+}
+
+static long hv_enable_vcpu_cap(struct hv_vcpu *vcpu, void *data, unsigned long arg)
+{
+	const struct hv_enable_cap *cap = data;
+
+	if (cap->flags || cap->cap != HV_CAP_ENFORCE_PV_FEATURE_CPUID)
+		return -EINVAL;
+	vcpu->x86.pv.enforce = cap->args[0];
 	return 0;
 }
 
@@ -191,6 +210,7 @@ static const struct hv_ioctl hv_vcpu_calls[] = {
 	{ HV_TRANSLATE, HV_LOADED, .vcpu = hv_translate_call },
 	{ HV_SET_TSC_KHZ, HV_LOADED, .vcpu = hv_set_tsc_khz },
 	{ HV_GET_TSC_KHZ, HV_LOADED, .vcpu = hv_get_tsc_khz },
+	{ HV_ENABLE_CAP, HV_LOADED, .vcpu = hv_enable_vcpu_cap },
 	{ HV_KVMCLOCK_CTRL, HV_LOADED, .vcpu = hv_kvmclock_ctrl },
 	{ HV_X86_SETUP_MCE, HV_LOADED, .vcpu = hv_x86_setup_mce },
 	{ HV_SET_VAPIC_ADDR, HV_LOADED, .vcpu = hv_set_vapic_addr },

@@ -399,6 +399,9 @@ long hv_get_mp_state(struct hv_vcpu *vcpu, void *data, unsigned long arg)
 		hv_vcpu_srcu_unlock(vcpu);
 	}
 	mp->mp_state = vcpu->x86.mp_state;
+	/* A kick that has arrived has happened, too. */
+	if (mp->mp_state == HV_MP_STATE_HALTED && READ_ONCE(vcpu->x86.pv.unhalted))
+		mp->mp_state = HV_MP_STATE_RUNNABLE;
 	return 0;
 }
 

@@ -1,32 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Instructions that exit and need little: hypercalls, cache control, hints; and the
+ * Instructions that exit and need little: cache control, hints; and the
  * exits to userspace for what hv can't do.
  */
 #include <linux/mm.h>
 #include <hv/backend.h>
 #include <hv/decode.h>
 #include "internal.h"
-
-/* What KVM's interface answers in RAX (Documentation/virt/kvm/x86/hypercalls.rst) */
-#define HV_HYPERCALL_ENOSYS	(-1000L)
-#define HV_HYPERCALL_EPERM	(-1L)
-
-/**
- * hv_emulate_hypercall() - VMCALL or VMMCALL has exited
- * @vcpu: loaded vCPU
- *
- * hv has no hypercalls: each is answered "unknown", as a guest that tries one expects.
- *
- * Return: as handle_exit.
- */
-int hv_emulate_hypercall(struct hv_vcpu *vcpu)
-{
-	long ret = hv_cpl(vcpu) ? HV_HYPERCALL_EPERM : HV_HYPERCALL_ENOSYS;
-
-	hv_reg_write(vcpu, HV_REG_RAX, hv_64bit_code(vcpu) ? (u64)ret : (u32)ret);
-	return hv_skip(vcpu);
-}
 
 /**
  * hv_emulate_invd() - INVD has exited

@@ -3,6 +3,7 @@
  * What of the paravirtual interface there is, and what a guest may use of it.
  */
 #include <linux/kernel.h>
+#include <linux/sched/stat.h>
 #include <asm/kvm_para.h>
 #include "internal.h"
 
@@ -11,8 +12,13 @@
 #define HV_PV_LEAF_STEP		0x100
 
 #define HV_PV_FEATURES		(BIT(KVM_FEATURE_CLOCKSOURCE) | BIT(KVM_FEATURE_NOP_IO_DELAY) | \
-				 BIT(KVM_FEATURE_CLOCKSOURCE2) | \
+				 BIT(KVM_FEATURE_CLOCKSOURCE2) | BIT(KVM_FEATURE_PV_UNHALT) | \
+				 BIT(KVM_FEATURE_PV_SEND_IPI) | \
+				 BIT(KVM_FEATURE_POLL_CONTROL) | \
+				 BIT(KVM_FEATURE_PV_SCHED_YIELD) | \
 				 BIT(KVM_FEATURE_CLOCKSOURCE_STABLE_BIT))
+/* If the host counts how long threads wait for a CPU */
+#define HV_PV_STEAL_FEATURES	(BIT(KVM_FEATURE_STEAL_TIME) | BIT(KVM_FEATURE_PV_TLB_FLUSH))
 
 /* The MSRs, and the feature that each belongs to */
 static const struct {
@@ -23,6 +29,8 @@ static const struct {
 	{ MSR_KVM_SYSTEM_TIME, KVM_FEATURE_CLOCKSOURCE },
 	{ MSR_KVM_WALL_CLOCK_NEW, KVM_FEATURE_CLOCKSOURCE2 },
 	{ MSR_KVM_SYSTEM_TIME_NEW, KVM_FEATURE_CLOCKSOURCE2 },
+	{ MSR_KVM_STEAL_TIME, KVM_FEATURE_STEAL_TIME },
+	{ MSR_KVM_POLL_CONTROL, KVM_FEATURE_POLL_CONTROL },
 };
 
 static void hv_pv_signature(u32 *ebx, u32 *ecx, u32 *edx)
@@ -47,6 +55,8 @@ void hv_pv_fill_leaf(struct hv_cpuid_entry2 *e)
 		hv_pv_signature(&e->ebx, &e->ecx, &e->edx);
 	} else if (e->function == KVM_CPUID_FEATURES) {
 		e->eax = HV_PV_FEATURES;
+		if (sched_info_on())
+			e->eax |= HV_PV_STEAL_FEATURES;
 	}
 }
 
@@ -103,11 +113,33 @@ bool hv_pv_msr_allowed(struct hv_vcpu *vcpu, u32 index, bool host)
 	return false;
 }
 
+int hv_get_poll_control(struct hv_vcpu *vcpu, u32 index, u64 *val, bool host)
+{
+	if (!hv_pv_msr_allowed(vcpu, index, host))
+		return 1;
+	*val = vcpu->x86.pv.poll_control;
+	return 0;
+}
+
+/* A guest that polls itself before HLT wants no host that does it once more. */
+int hv_set_poll_control(struct hv_vcpu *vcpu, u32 index, u64 val, bool host)
+{
+	if (!hv_pv_msr_allowed(vcpu, index, host))
+		return 1;
+	vcpu->x86.pv.poll_control = val;
+	return 0;
+}
+
 /**
  * hv_pv_reset() - nothing is shared with the guest any more
- * @vcpu: vCPU at power-up or INIT
+ * @vcpu: vCPU
+ * @init: by INIT, else power-up
  */
-void hv_pv_reset(struct hv_vcpu *vcpu)
+void hv_pv_reset(struct hv_vcpu *vcpu, bool init)
 {
 	hv_pvclock_reset(vcpu);
+	vcpu->x86.pv.steal_time = 0;
+	WRITE_ONCE(vcpu->x86.pv.unhalted, false);
+	if (!init)
+		vcpu->x86.pv.poll_control = HV_POLL_CONTROL_HOST;
 }

@@ -18,9 +18,9 @@
  * not the clock.
  */
 #include <linux/kernel.h>
+#include <linux/kvm_para.h>
 #include <linux/math64.h>
 #include <linux/srcu.h>
-#include <asm/kvm_para.h>
 #include <asm/pvclock-abi.h>
 #include <asm/tsc.h>
 #include <hv/host.h>
@@ -328,6 +328,23 @@ int hv_set_wall_clock(struct hv_vcpu *vcpu, u32 index, u64 val, bool host)
 	hv_guest_write(vm, val, &wall.version, sizeof(wall.version));
 out:
 	srcu_read_unlock(&vm->srcu, idx);
+	return 0;
+}
+
+/* KVM_HC_CLOCK_PAIRING: address, kind. The host's wall clock and the guest's TSC then */
+long hv_hc_clock_pairing(struct hv_vcpu *vcpu, const u64 *arg)
+{
+	struct kvm_clock_pairing pair = {};
+	struct host_clock_sample s;
+	u32 nsec;
+
+	if (arg[1] != KVM_CLOCK_PAIRING_WALLCLOCK || !host_clock_sample(&s))
+		return -KVM_EOPNOTSUPP;
+	pair.sec = div_u64_rem(s.real_ns, NSEC_PER_SEC, &nsec);
+	pair.nsec = nsec;
+	pair.tsc = hv_guest_tsc(vcpu, s.tsc);
+	if (hv_guest_write(vcpu->vm, arg[0], &pair, sizeof(pair)))
+		return -KVM_EFAULT;
 	return 0;
 }
 

@@ -186,6 +186,24 @@ unsigned int hv_cpl(struct hv_vcpu *vcpu)
 }
 
 /**
+ * hv_cpl_unsafe() - privilege level of a guest whose registers may just be changing
+ * @vcpu: loaded vCPU
+ *
+ * For the scheduler's callbacks, which may interrupt the thread anywhere: touches no cached
+ * register.
+ *
+ * Context: preemption off.
+ * Return: level, as good as can be.
+ */
+unsigned int hv_cpl_unsafe(struct hv_vcpu *vcpu)
+{
+	struct hv_segment ss;
+
+	hv_call(get_segment, vcpu, HV_SEG_SS, &ss);
+	return ss.dpl;
+}
+
+/**
  * hv_linear_rip() - linear address of the next instruction
  * @vcpu: loaded vCPU
  */
@@ -302,7 +320,7 @@ void hv_x86_vcpu_reset(struct hv_vcpu *vcpu, bool init)
 	hv_update_debugregs(vcpu);
 
 	hv_msr_reset(vcpu, init);
-	hv_pv_reset(vcpu);
+	hv_pv_reset(vcpu, init);
 	if (!init) {
 		x->xcr0 = XFEATURE_MASK_FP;
 		x->pkru = 0;
@@ -321,6 +339,7 @@ void hv_x86_vcpu_reset(struct hv_vcpu *vcpu, bool init)
 	if (x->lapic)
 		hv_lapic_reset(vcpu, init);
 	hv_call(update, vcpu, HV_UPDATE_INTERCEPTS);
+	hv_ple_reset(vcpu);
 	hv_req_set(vcpu, HV_REQ_TLB_FLUSH);
 	hv_req_set(vcpu, HV_REQ_EVENT);
 }

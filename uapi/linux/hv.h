@@ -165,6 +165,10 @@
 #define HV_CAP_NESTED_STATE			157
 /* hv_vcpu_events.exception_payload. */
 #define HV_CAP_EXCEPTION_PAYLOAD		164
+/* To enable on a VM: args[0] is the longest poll after HLT, nanoseconds. */
+#define HV_CAP_HALT_POLL			182
+/* To enable on a vCPU: args[0] is 1: the guest may use what its CPUID shows, nothing else. */
+#define HV_CAP_ENFORCE_PV_FEATURE_CPUID		190
 /* HV_GET_STATS_FD. */
 #define HV_CAP_BINARY_STATS_FD			203
 /* Number of guest-physical address bits. */

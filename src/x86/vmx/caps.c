@@ -65,7 +65,7 @@ static const struct vmx_control vmx_controls[] __initconst = {
 		.msr = MSR_IA32_VMX_PROCBASED_CTLS2,
 		.required = PROC2_EPT | PROC2_UNRESTRICTED,
 		.wanted = PROC2_VPID | PROC2_RDTSCP | PROC2_INVPCID | PROC2_XSAVES |
-			  PROC2_ENCLS_EXITING | PROC2_WBINVD_EXITING,
+			  PROC2_ENCLS_EXITING | PROC2_WBINVD_EXITING | PROC2_PAUSE_LOOP,
 		.value = &vmx_caps.proc2,
 	}, {
 		.name = "VM-exit",
@@ -190,6 +190,8 @@ int __init vmx_caps_init(void)
 		if (r)
 			return r;
 	}
+	if (!hv_ple_gap())
+		vmx_caps.proc2 &= ~PROC2_PAUSE_LOOP;
 	/* On unless cleared (default1), but the true MSRs say that they can be cleared. */
 	vmx_caps.proc &= ~(PROC_CR3_LOAD_EXITING | PROC_CR3_STORE_EXITING);
 

@@ -260,7 +260,7 @@ static void vmx_handle_host_events(struct vmx_vcpu *vmx)
  * @vcpu: loaded vCPU
  *
  * Context: interrupts off before and after.
- * Return: 0, or -EIO: the entry failed; vmx_handle_exit() reports it.
+ * Return: 0; 1: a host interrupt ended it; -EIO: the entry failed, vmx_handle_exit() reports it.
  */
 int vmx_enter(struct hv_vcpu *vcpu)
 {
@@ -304,7 +304,7 @@ int vmx_enter(struct hv_vcpu *vcpu)
 	vmx->sw.launched = true;
 	vmx_handle_host_events(vmx);
 	vmx_note_event_delivery(vcpu);
-	return 0;
+	return vmx->exit_reason == EXIT_EXT_INTR;
 }
 
 static_assert(offsetof(struct vmx_switch, host_rsp) == VMX_SW_HOST_RSP);

@@ -200,6 +200,8 @@ int vmx_vmcs_init(struct hv_vcpu *vcpu)
 	if (proc2 & PROC2_VPID)
 		vmcs_write16(VMCS_VPID, vmx->vpid);
 	/* No enclaves for guests: every ENCLS leaf exits and is #UD (SDM 3C 24.6.16) */
+	if (proc2 & PROC2_PAUSE_LOOP)
+		vmcs_write32(VMCS_PLE_GAP, hv_ple_gap());
 	if (proc2 & PROC2_ENCLS_EXITING)
 		vmcs_write64(VMCS_ENCLS_EXITING_BITMAP, ~0ull);
 	if (proc2 & PROC2_XSAVES)

@@ -57,6 +57,7 @@ enum vmcs_field {
 #define PROC2_UNRESTRICTED	BIT(7)
 #define PROC2_INVPCID		BIT(12)
 #define PROC2_ENCLS_EXITING	BIT(15)
+#define PROC2_PAUSE_LOOP	BIT(10)
 #define PROC2_XSAVES		BIT(20)
 
 /* Exit and entry controls (SDM 3C 24.7.1, 24.8.1) */

@@ -194,6 +194,8 @@ static void vmx_update(struct hv_vcpu *vcpu, unsigned int what)
 		vmcs_write64(VMCS_TSC_OFFSET, vcpu->x86.tsc_offset);
 	if (what & HV_UPDATE_INTERCEPTS)
 		vmx_update_intercepts(vcpu);
+	if ((what & HV_UPDATE_PLE) && (vmx_caps.proc2 & PROC2_PAUSE_LOOP))
+		vmcs_write32(VMCS_PLE_WINDOW, vcpu->x86.ple_window);
 }
 
 /* setup is called, and looked at, at module load only */
