@@ -65,8 +65,9 @@ enum hv_decode_result {
  * one: a register or an immediate. Without @rm_is_dest of struct hv_insn the register is
  * written and rm is read.
  *
- * @HV_OP_OTHER: only @len, @opcode, @map, the prefixes and the ModRM fields are valid. These
- *	are instructions that exit for their own reason (HLT, IN, MOV CR, VMCALL, ...)
+ * @HV_OP_OTHER: only @len, @opcode, @map, the prefixes and the ModRM fields are valid, and of
+ *	groups 6 and 7 @op_size and @mem. These are instructions that exit for their own
+ *	reason (HLT, IN, MOV CR, VMCALL, ...)
  * @HV_OP_MOV: also MOVNTI and moffs
  * @HV_OP_MOVZX: from @mem_size to @op_size
  * @HV_OP_MOVSX: also MOVSXD

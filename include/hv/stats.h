@@ -8,7 +8,7 @@
 #include <linux/atomic.h>
 #include <linux/types.h>
 
-#define HV_STATS_EXIT_REASONS	80
+#define HV_STATS_EXIT_REASONS	168
 /* Buckets of a logarithmic histogram: bucket 0 is 0, bucket n from 2^(n-1) on */
 #define HV_STATS_LOG_BUCKETS	32
 
@@ -27,7 +27,7 @@ struct hv_vm_stats {
 /**
  * struct hv_vcpu_stats - counters written by the vCPU's own thread only
  * @exits: VM exits
- * @exit_reason: VM exits by the backend's basic exit reason
+ * @exit_reason: VM exits by the backend's number of the reason
  * @user_exits: returns of HV_RUN to userspace
  * @io_exits: returns of HV_RUN with HV_EXIT_IO
  * @mmio_exits: returns of HV_RUN with HV_EXIT_MMIO

@@ -18,6 +18,7 @@ struct fpu_guest;
 struct hv_lapic;
 struct hv_vcpu;
 struct hv_emul;
+struct hv_insn;
 
 /* A locked 16-byte operand over a page boundary and its code make three pages. */
 #define HV_NR_MMIO_PAGES	4
@@ -67,7 +68,7 @@ enum hv_reg {
 	HV_REG_CR0,
 	HV_REG_CR3,
 	HV_REG_CR4,
-	HV_REG_DR7,		/* only asked for while debug_regs_live */
+	HV_REG_DR7,		/* and DR6; only asked for while debug_regs_live */
 	HV_REG_SEGS,		/* backend's own segment cache */
 	HV_REG_EXIT_INFO,	/* backend's own: exit qualification etc. */
 	HV_REG_LAST,
@@ -188,6 +189,8 @@ struct hv_pio {
  * @spec_ctrl: IA32_SPEC_CTRL, switched by the entry path
  * @star, @lstar, @cstar, @sfmask, @tsc_aux: SYSCALL and RDTSCP MSRs, loaded lazily
  * @kernel_gs_base: IA32_KERNEL_GS_BASE while not loaded
+ * @lazy_stale: lazily switched MSRs must be looked at before the entry
+ * @serial: number that no other vCPU ever has, unlike an address; from 1
  * @tsc_offset: guest TSC = host TSC + offset
  * @tsc_khz: guest TSC rate
  * @fpu: guest FPU state, swapped by the host's FPU code
@@ -260,6 +263,8 @@ struct hv_vcpu_x86 {
 	u64 sfmask;
 	u64 tsc_aux;
 	u64 kernel_gs_base;
+	bool lazy_stale;
+	u64 serial;
 	u64 tsc_offset;
 	u32 tsc_khz;
 	struct fpu_guest *fpu;
@@ -316,6 +321,8 @@ int hv_emulate_mov_to_cr(struct hv_vcpu *vcpu, int cr, enum hv_reg gpr);
 int hv_emulate_mov_from_cr(struct hv_vcpu *vcpu, int cr, enum hv_reg gpr);
 int hv_emulate_clts(struct hv_vcpu *vcpu);
 int hv_emulate_lmsw(struct hv_vcpu *vcpu, u16 msw);
+int hv_emulate_lmsw_insn(struct hv_vcpu *vcpu, const struct hv_insn *insn);
+int hv_emulate_smsw(struct hv_vcpu *vcpu, const struct hv_insn *insn);
 int hv_emulate_xsetbv(struct hv_vcpu *vcpu);
 
 /* ---- src/x86/debugreg.c ---- */
@@ -327,6 +334,7 @@ void hv_debugregs_exit(struct hv_vcpu *vcpu);
 int hv_handle_db(struct hv_vcpu *vcpu, u64 dr6_bits);
 int hv_handle_icebp(struct hv_vcpu *vcpu);	/* #DB by INT1 */
 int hv_handle_bp(struct hv_vcpu *vcpu, u32 insn_len);
+int hv_handle_ac(struct hv_vcpu *vcpu, u32 error);	/* #AC: perhaps a split lock */
 
 /* ---- src/x86/event.c: exceptions and their merging (SDM 3A 6.15, table 6-5) ---- */
 void hv_queue_event(struct hv_vcpu *vcpu, const struct hv_event *ev);
@@ -379,6 +387,42 @@ u64 hv_guest_tsc(struct hv_vcpu *vcpu, u64 host_tsc);
 void hv_write_tsc(struct hv_vcpu *vcpu, u64 val, bool host);
 void hv_tsc_refresh(struct hv_vcpu *vcpu);
 
+/* ---- src/x86/switch.c: what backends switch lazily or outside of the control structures ---- */
+#define HV_MAX_LAZY_MSRS	4
+
+/**
+ * struct hv_lazy_msr - MSR that the kernel does not use while in the kernel
+ * @index: MSR
+ * @offset: of the guest's value in struct hv_vcpu_x86
+ */
+struct hv_lazy_msr {
+	u32 index;
+	u32 offset;
+};
+
+void hv_lazy_msrs_setup(const struct hv_lazy_msr *msrs, unsigned int nr);
+void hv_lazy_msrs_init(void);
+void hv_lazy_msrs_load(struct hv_vcpu *vcpu);
+void hv_lazy_msrs_restore(void);
+void hv_switch_load(struct hv_vcpu *vcpu);
+
+/**
+ * struct hv_spec_ctrl - IA32_SPEC_CTRL around the entry; entry.S knows the offsets
+ * @guest: the guest's value
+ * @present: the MSR exists and is switched
+ * @live: the guest may write it without an exit
+ * @kernel_ibrs: the host's value must be written at each exit
+ */
+struct hv_spec_ctrl {
+	u64 guest;
+	bool present;
+	bool live;
+	bool kernel_ibrs;
+};
+
+u64 hv_spec_ctrl_bits(void);
+void hv_restore_spec_ctrl(struct hv_spec_ctrl *sc);	/* noinstr */
+
 /*
  * ---- src/x86/fpu.c ----
  *
@@ -416,6 +460,10 @@ int hv_emulate_string_pio(struct hv_vcpu *vcpu, u16 port, unsigned int size, boo
 
 /* ---- src/x86/mmio.c: an access that no memory slot backs ---- */
 int hv_emulate_mmio(struct hv_vcpu *vcpu, const struct hv_mmio_exit *exit);
+
+/* ---- src/x86/fetch.c: the instruction at RIP ---- */
+/* false: *r is what handle_exit is to return instead */
+bool hv_fetch_insn(struct hv_vcpu *vcpu, struct hv_insn *insn, int *r);
 
 /* ---- src/x86/hypercall.c ---- */
 int hv_emulate_hypercall(struct hv_vcpu *vcpu);

@@ -223,7 +223,7 @@ static u64 *s2_get_table(const struct hv_s2_format *fmt, struct hv_s2_cache *cac
 static int s2_set_leaf(const struct hv_s2_format *fmt, u64 *entry, u64 leaf)
 {
 	const u64 soft = fmt->accessed | fmt->dirty;
-	const u64 rights = fmt->write | fmt->exec;
+	const u64 rights = fmt->write | fmt->exec | fmt->noexec;
 	u64 old = READ_ONCE(*entry);
 
 	for (;;) {
@@ -233,6 +233,9 @@ static int s2_set_leaf(const struct hv_s2_format *fmt, u64 *entry, u64 leaf)
 			if ((old ^ leaf) & ~(soft | rights))
 				return -EEXIST;
 			new |= old;
+			/* The right to execute is a bit that is clear in this format. */
+			if (!(old & leaf & fmt->noexec))
+				new &= ~fmt->noexec;
 			if (new == old)
 				return 0;
 		}

@@ -4,6 +4,7 @@
  * instructions that write them.
  */
 #include <hv/backend.h>
+#include <hv/decode.h>
 #include <hv/host.h>
 #include <hv/irq.h>
 #include "internal.h"
@@ -514,6 +515,56 @@ int hv_emulate_lmsw(struct hv_vcpu *vcpu, u16 msw)
 
 	cr0 = (cr0 & ~mask) | (msw & (mask | X86_CR0_PE));
 	return hv_finish(vcpu, hv_set_cr0(vcpu, cr0));
+}
+
+/**
+ * hv_emulate_lmsw_insn() - LMSW has exited, its operand is not known
+ * @vcpu: loaded vCPU; caller holds vm->srcu
+ * @insn: the instruction
+ *
+ * Return: as handle_exit.
+ */
+int hv_emulate_lmsw_insn(struct hv_vcpu *vcpu, const struct hv_insn *insn)
+{
+	u16 msw;
+	int r;
+
+	if (!insn->has_mem)
+		msw = hv_reg_read(vcpu, insn->rm);
+	else if (!hv_read_operand16(vcpu, insn, &msw, &r))
+		return r;
+	return hv_emulate_lmsw(vcpu, msw);
+}
+
+/**
+ * hv_emulate_smsw() - SMSW has exited
+ * @vcpu: loaded vCPU; caller holds vm->srcu
+ * @insn: the instruction
+ *
+ * Memory gets 16 bits, a register as much of CR0 as the operand size says (APM 3, SMSW).
+ *
+ * Return: as handle_exit.
+ */
+int hv_emulate_smsw(struct hv_vcpu *vcpu, const struct hv_insn *insn)
+{
+	u64 cr0 = hv_cr0(vcpu);
+	struct hv_insn mov = *insn;
+
+	if (!insn->has_mem) {
+		u64 old = hv_reg_read(vcpu, insn->rm);
+
+		if (insn->op_size == 2)
+			cr0 = (old & ~0xffffULL) | (cr0 & 0xffff);
+		hv_reg_write(vcpu, insn->rm, cr0);
+		return hv_skip(vcpu);
+	}
+	mov.op = HV_OP_MOV;
+	mov.src = HV_SRC_IMM;
+	mov.imm = cr0 & 0xffff;
+	mov.rm_is_dest = true;
+	mov.op_size = 2;
+	mov.mem_size = 2;
+	return hv_emulate_insn(vcpu, &mov);
 }
 
 /**

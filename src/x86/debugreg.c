@@ -83,7 +83,6 @@ void hv_debugregs_exit(struct hv_vcpu *vcpu)
 		get_debugreg(x->dr[1], 1);
 		get_debugreg(x->dr[2], 2);
 		get_debugreg(x->dr[3], 3);
-		get_debugreg(x->dr6, 6);
 		hv_call(cache_regs, vcpu, BIT(HV_REG_DR7));
 		x->eff_dr7 = x->dr7;
 		memcpy(x->eff_dr, x->dr, sizeof(x->eff_dr));

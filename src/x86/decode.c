@@ -590,6 +590,7 @@ static enum hv_decode_result decode_general(struct state *s, const struct opcode
 	case FORM_UNSUPPORTED:
 		return HV_DECODE_UNSUPPORTED;
 	case FORM_NONE:
+		override_seg(s);	/* of OUTS */
 		break;
 	case FORM_IMM8:
 		r = fetch(s, 1, &imm);
@@ -599,6 +600,7 @@ static enum hv_decode_result decode_general(struct state *s, const struct opcode
 	case FORM_MODRM:
 		if (insn->opcode == 0x01 && !insn->has_mem && !group7_reg_ok(insn))
 			return HV_DECODE_UNSUPPORTED;
+		set_op_size(s, o->attr);
 		r = decode_mem(s);
 		break;
 	case FORM_MODRM_REG:

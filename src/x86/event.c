@@ -353,6 +353,25 @@ void hv_inject_events(struct hv_vcpu *vcpu)
 }
 
 /**
+ * hv_handle_ac() - an alignment check has exited
+ * @vcpu: loaded vCPU
+ * @error: its error code
+ *
+ * One that the guest has not asked for comes from the host's split-lock detection.
+ *
+ * Return: as handle_exit.
+ */
+int hv_handle_ac(struct hv_vcpu *vcpu, u32 error)
+{
+	bool own = hv_cpl(vcpu) == 3 && (hv_cr0(vcpu) & X86_CR0_AM) &&
+		   (hv_rflags(vcpu) & X86_EFLAGS_AC);
+
+	if (own || !host_handle_split_lock(hv_rip(vcpu)))
+		hv_queue_exception_e(vcpu, HV_VEC_AC, error);
+	return HV_RESUME;
+}
+
+/**
  * hv_vcpu_has_events() - something would end HLT
  * @vcpu: loaded vCPU
  */

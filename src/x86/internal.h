@@ -32,6 +32,7 @@
 #define HV_VEC_SS	12
 #define HV_VEC_GP	13
 #define HV_VEC_PF	14
+#define HV_VEC_AC	17
 
 /* regs.c */
 u64 hv_raw_rflags(struct hv_vcpu *vcpu);
@@ -119,6 +120,14 @@ long hv_get_xsave2(struct hv_vcpu *vcpu, void *data, unsigned long arg);
 long hv_set_xsave(struct hv_vcpu *vcpu, void *data, unsigned long arg);
 long hv_get_xcrs(struct hv_vcpu *vcpu, void *data, unsigned long arg);
 long hv_set_xcrs(struct hv_vcpu *vcpu, void *data, unsigned long arg);
+
+/* fetch.c */
+bool hv_decode_insn(struct hv_vcpu *vcpu, struct hv_insn *insn, const u8 *bytes,
+		    unsigned int len, unsigned int cpl, int *r);
+
+/* mmio.c */
+int hv_emulate_insn(struct hv_vcpu *vcpu, const struct hv_insn *insn);
+bool hv_read_operand16(struct hv_vcpu *vcpu, const struct hv_insn *insn, u16 *val, int *r);
 
 /* gpt.c */
 bool hv_translate_system(struct hv_vcpu *vcpu, u64 gva, u64 *gpa);

@@ -207,73 +207,6 @@ static void hv_emul_store(struct hv_vcpu *vcpu, const struct hv_emul_cpu *cpu)
 
 /* ---- the instruction ---- */
 
-/**
- * struct hv_mmio_code - where the instruction is
- * @mode: 16, 32 or 64
- * @rip: its linear address
- */
-struct hv_mmio_code {
-	unsigned int mode;
-	u64 rip;
-};
-
-/* As hv_64bit_code() and hv_linear_rip(), with one look at CS */
-static struct hv_mmio_code hv_mmio_code(struct hv_vcpu *vcpu)
-{
-	u64 rip = hv_rip(vcpu);
-	struct hv_segment cs;
-
-	hv_call(get_segment, vcpu, HV_SEG_CS, &cs);
-	if (hv_long_mode(vcpu) && cs.l)
-		return (struct hv_mmio_code) { 64, rip };
-	return (struct hv_mmio_code) { cs.db ? 32 : 16, (u32)(cs.base + rip) };
-}
-
-static int hv_mmio_decoded(struct hv_vcpu *vcpu, enum hv_decode_result res)
-{
-	switch (res) {
-	case HV_DECODE_OK:
-		hv_emul_load(vcpu, vcpu->x86.emul);
-		return hv_mmio_run(vcpu);
-	case HV_DECODE_INVALID:
-		return hv_emulate_ud(vcpu);
-	case HV_DECODE_TOO_LONG:
-		hv_queue_gp(vcpu);
-		return HV_RESUME;
-	default:
-		return hv_emulation_failure(vcpu);
-	}
-}
-
-/*
- * The bytes at RIP, decoded: first those of RIP's page, then those of the next one, which
- * may not be there, if the instruction needs them. 0, or 1 with *ev, or -errno.
- */
-static int hv_mmio_fetch(struct hv_vcpu *vcpu, const struct hv_mmio_code *code,
-			 enum hv_decode_result *res, struct hv_event *ev)
-{
-	struct hv_insn *insn = &vcpu->x86.emul->insn;
-	bool user = vcpu->x86.emul->cpu.cpl == 3;
-	unsigned int mode = code->mode;
-	u64 rip = code->rip;
-	unsigned int n = min_t(unsigned int, HV_INSN_MAX_LEN, PAGE_SIZE - offset_in_page(rip));
-	u8 bytes[HV_INSN_MAX_LEN];
-	int rc;
-
-	rc = hv_read_linear(vcpu, rip, bytes, n, HV_ACC_EXEC, user, ev);
-	if (rc)
-		return rc;
-	*res = hv_insn_decode(insn, bytes, n, mode);
-	if (*res != HV_DECODE_MORE || n == HV_INSN_MAX_LEN)
-		return 0;
-	rc = hv_read_linear(vcpu, mode == 64 ? rip + n : (u32)(rip + n), bytes + n,
-			    HV_INSN_MAX_LEN - n, HV_ACC_EXEC, user, ev);
-	if (rc)
-		return rc;
-	*res = hv_insn_decode(insn, bytes, HV_INSN_MAX_LEN, mode);
-	return 0;
-}
-
 /*
  * An emulated instruction is done. As for any other, a shadow ends and single-stepping
  * traps. The traps of the guest's TF go through the exception, as the processor has not
@@ -324,6 +257,20 @@ static int hv_mmio_exit(struct hv_vcpu *vcpu)
 	return HV_TO_USER;
 }
 
+/* The exception that the emulation ended with */
+static int hv_mmio_raise(struct hv_vcpu *vcpu)
+{
+	const struct hv_emul_fault *fault = &vcpu->x86.emul->fault;
+
+	if (fault->vector == HV_VEC_PF)
+		hv_queue_page_fault(vcpu, fault->cr2, fault->error);
+	else if (fault->has_error)
+		hv_queue_exception_e(vcpu, fault->vector, fault->error);
+	else
+		hv_queue_exception(vcpu, fault->vector);
+	return HV_RESUME;
+}
+
 static bool hv_mmio_interrupted(struct hv_vcpu *vcpu)
 {
 	return hv_req_pending(vcpu) || need_resched() || signal_pending(current);
@@ -353,13 +300,7 @@ static int hv_mmio_run(struct hv_vcpu *vcpu)
 	case HV_EMUL_USERSPACE:
 		return hv_mmio_exit(vcpu);
 	case HV_EMUL_FAULT:
-		if (e->fault.vector == HV_VEC_PF)
-			hv_queue_page_fault(vcpu, e->fault.cr2, e->fault.error);
-		else if (e->fault.has_error)
-			hv_queue_exception_e(vcpu, e->fault.vector, e->fault.error);
-		else
-			hv_queue_exception(vcpu, e->fault.vector);
-		return HV_RESUME;
+		return hv_mmio_raise(vcpu);
 	default:
 		return hv_emulation_failure(vcpu);
 	}
@@ -384,10 +325,7 @@ static bool hv_mmio_is_memory(struct hv_vcpu *vcpu, u64 gpa)
 int hv_emulate_mmio(struct hv_vcpu *vcpu, const struct hv_mmio_exit *exit)
 {
 	struct hv_emul *e = vcpu->x86.emul;
-	struct hv_mmio_code code = hv_mmio_code(vcpu);
-	enum hv_decode_result res = HV_DECODE_MORE;
-	struct hv_event ev;
-	int rc;
+	int r;
 
 	if (hv_mmio_is_memory(vcpu, exit->gpa))
 		return HV_RESUME;
@@ -397,16 +335,54 @@ int hv_emulate_mmio(struct hv_vcpu *vcpu, const struct hv_mmio_exit *exit)
 	memset(vcpu->x86.mmio_page, 0, sizeof(vcpu->x86.mmio_page));
 	if (exit->access)
 		hv_mmio_remember(&vcpu->x86, exit->la, exit->gpa, exit->access);
-	if (exit->insn_len)
-		res = hv_insn_decode(&e->insn, exit->insn, exit->insn_len, code.mode);
-	if (res == HV_DECODE_MORE) {
-		rc = hv_mmio_fetch(vcpu, &code, &res, &ev);
-		if (rc > 0) {
-			hv_queue_event(vcpu, &ev);
-			return HV_RESUME;
-		}
-		if (rc)
-			return hv_emulation_failure(vcpu);
+	if (!hv_decode_insn(vcpu, &e->insn, exit->insn, exit->insn_len, e->cpu.cpl, &r))
+		return r;
+	hv_emul_load(vcpu, e);
+	return hv_mmio_run(vcpu);
+}
+
+/* Begin with an instruction that was made up for its memory operand. */
+static struct hv_emul *hv_emulate_begin(struct hv_vcpu *vcpu, const struct hv_insn *insn)
+{
+	struct hv_emul *e = vcpu->x86.emul;
+
+	hv_emul_init(e, &hv_mmio_ops, vcpu);
+	e->cpu.cpl = hv_cpl(vcpu);
+	memset(vcpu->x86.mmio_page, 0, sizeof(vcpu->x86.mmio_page));
+	e->insn = *insn;
+	hv_emul_load(vcpu, e);
+	return e;
+}
+
+/*
+ * Run such an instruction.
+ */
+int hv_emulate_insn(struct hv_vcpu *vcpu, const struct hv_insn *insn)
+{
+	hv_emulate_begin(vcpu, insn);
+	return hv_mmio_run(vcpu);
+}
+
+/*
+ * The 16-bit memory operand of an instruction, without executing it; false with *r: an
+ * exception, or the operand is in device memory, which ends HV_RUN as a failed emulation.
+ */
+bool hv_read_operand16(struct hv_vcpu *vcpu, const struct hv_insn *insn, u16 *val, int *r)
+{
+	struct hv_emul *e = hv_emulate_begin(vcpu, insn);
+	enum hv_emul_rc rc;
+
+	e->insn.op = HV_OP_MOV;
+	e->insn.src = HV_SRC_REG;
+	e->insn.reg = HV_REG_RAX;
+	e->insn.rm_is_dest = false;
+	e->insn.op_size = 2;
+	e->insn.mem_size = 2;
+	rc = hv_emul_step(e);
+	if (rc == HV_EMUL_DONE) {
+		*val = e->cpu.gpr[HV_REG_RAX];
+		return true;
 	}
-	return hv_mmio_decoded(vcpu, res);
+	*r = rc == HV_EMUL_FAULT ? hv_mmio_raise(vcpu) : hv_emulation_failure(vcpu);
+	return false;
 }

@@ -442,6 +442,7 @@ int hv_set_msr(struct hv_vcpu *vcpu, u32 index, u64 val, bool host)
 	}
 	if (d->flags & HV_MSR_BACKEND)
 		hv_call(set_msr, vcpu, index, val);
+	vcpu->x86.lazy_stale = true;
 	return 0;
 }
 

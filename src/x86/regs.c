@@ -3,6 +3,7 @@
  * Registers of a vCPU: the cache over what the backend holds, reset, and the
  * life of the x86 part of VMs and vCPUs.
  */
+#include <linux/atomic.h>
 #include <linux/slab.h>
 #include <asm/mce.h>
 #include <asm/msr.h>
@@ -12,6 +13,9 @@
 #include <hv/host.h>
 #include <hv/irq.h>
 #include "internal.h"
+
+/* Serial number of the last vCPU that was made */
+static atomic64_t hv_vcpu_serial;
 
 static void hv_reg_cache(struct hv_vcpu *vcpu, unsigned int reg)
 {
@@ -358,6 +362,7 @@ int hv_x86_vcpu_create(struct hv_vcpu *vcpu)
 	struct hv_vcpu_x86 *x = &vcpu->x86;
 	int rc;
 
+	x->serial = atomic64_inc_return(&hv_vcpu_serial);
 	x->extint = -1;
 	x->tsc_khz = vcpu->vm->x86.tsc_khz;
 	x->efer = 0;

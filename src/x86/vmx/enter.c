@@ -4,101 +4,9 @@
  * itself, and what must be done before interrupts are on again.
  */
 #include <linux/compiler.h>
-#include <linux/percpu.h>
-#include <asm/cpufeature.h>
 #include <asm/msr.h>
-#include <asm/nospec-branch.h>
 #include <asm/trapnr.h>
 #include "vmx.h"
-
-static const u32 vmx_lazy_msrs[VMX_NR_LAZY_MSRS] = {
-	[VMX_LAZY_STAR] = MSR_STAR,
-	[VMX_LAZY_LSTAR] = MSR_LSTAR,
-	[VMX_LAZY_SFMASK] = MSR_SYSCALL_MASK,
-	[VMX_LAZY_TSC_AUX] = MSR_TSC_AUX,
-};
-
-static bool vmx_has_lazy_msr(int i)
-{
-	return i != VMX_LAZY_TSC_AUX || boot_cpu_has(X86_FEATURE_RDTSCP);
-}
-
-/**
- * vmx_lazy_msrs_init() - note the host's values
- * @c: this CPU
- *
- * Context: interrupts off; no guest's values are in the processor.
- */
-void vmx_lazy_msrs_init(struct vmx_cpu *c)
-{
-	int i;
-
-	for (i = 0; i < VMX_NR_LAZY_MSRS; i++) {
-		if (vmx_has_lazy_msr(i))
-			rdmsrl(vmx_lazy_msrs[i], c->host_lazy[i]);
-		c->lazy[i] = c->host_lazy[i];
-	}
-}
-
-/**
- * vmx_lazy_msrs_restore() - put the host's values back
- * @c: this CPU
- *
- * Context: interrupts off.
- */
-void vmx_lazy_msrs_restore(struct vmx_cpu *c)
-{
-	int i;
-
-	if (c->urn_registered) {
-		c->urn_registered = false;
-		user_return_notifier_unregister(&c->urn);
-	}
-	for (i = 0; i < VMX_NR_LAZY_MSRS; i++)
-		if (c->lazy[i] != c->host_lazy[i]) {
-			wrmsrl(vmx_lazy_msrs[i], c->host_lazy[i]);
-			c->lazy[i] = c->host_lazy[i];
-		}
-}
-
-/* This CPU is about to return to user space. */
-static void vmx_on_user_return(struct user_return_notifier *urn)
-{
-	unsigned long flags;
-
-	/* An IPI that switches VMX off restores too. */
-	local_irq_save(flags);
-	vmx_lazy_msrs_restore(container_of(urn, struct vmx_cpu, urn));
-	local_irq_restore(flags);
-}
-
-/* Load the guest's values of the lazy MSRs; interrupts off. */
-static void vmx_lazy_msrs_load(struct hv_vcpu *vcpu)
-{
-	const u64 want[VMX_NR_LAZY_MSRS] = {
-		[VMX_LAZY_STAR] = vcpu->x86.star,
-		[VMX_LAZY_LSTAR] = vcpu->x86.lstar,
-		[VMX_LAZY_SFMASK] = vcpu->x86.sfmask,
-		[VMX_LAZY_TSC_AUX] = vcpu->x86.tsc_aux,
-	};
-	struct vmx_cpu *c = this_cpu_ptr(&vmx_cpu);
-	bool changed = false;
-	int i;
-
-	for (i = 0; i < VMX_NR_LAZY_MSRS; i++) {
-		if (c->lazy[i] == want[i] || !vmx_has_lazy_msr(i))
-			continue;
-		wrmsrl(vmx_lazy_msrs[i], want[i]);
-		c->lazy[i] = want[i];
-		changed = true;
-	}
-	if (changed && !c->urn_registered) {
-		c->urn.on_user_return = vmx_on_user_return;
-		user_return_notifier_register(&c->urn);
-		c->urn_registered = true;
-	}
-	to_vmx(vcpu)->lazy_stale = false;
-}
 
 /**
  * vmx_load() - backend's load
@@ -109,18 +17,10 @@ static void vmx_lazy_msrs_load(struct hv_vcpu *vcpu)
  */
 void vmx_load(struct hv_vcpu *vcpu, int cpu)
 {
-	struct vmx_vcpu *vmx = to_vmx(vcpu);
-	struct vmx_cpu *c = this_cpu_ptr(&vmx_cpu);
-
-	vmx_vmcs_load(vmx, cpu);
-	vmx->lazy_stale = true;
+	vmx_vmcs_load(to_vmx(vcpu), cpu);
 	/* Another thread, or this one's system call, has run here. */
-	vmx->l1d_touched = true;
-	/* What the vCPU that ran here before has taught the branch predictors */
-	if (c->ibpb_serial != vmx->serial) {
-		c->ibpb_serial = vmx->serial;
-		host_ibpb();
-	}
+	to_vmx(vcpu)->l1d_touched = true;
+	hv_switch_load(vcpu);
 }
 
 /* Before the first entry after a load; interrupts off. */
@@ -169,30 +69,6 @@ static void vmx_refresh_host_cr(struct vmx_vcpu *vmx)
 		vmcs_writen(VMCS_HOST_CR4, cr4);
 		vmx->host_cr4 = cr4;
 	}
-}
-
-/**
- * vmx_restore_spec_ctrl() - IA32_SPEC_CTRL is the host's again
- * @sw: what entry.S was given
- *
- * Called by entry.S before the first unbalanced return. A guest that may write the MSR
- * without an exit may have changed it.
- *
- * Context: noinstr, interrupts off.
- */
-noinstr void vmx_restore_spec_ctrl(struct vmx_switch *sw)
-{
-	u64 host;
-
-	if (!sw->switch_spec_ctrl)
-		return;
-	host = host_spec_ctrl();
-	if (sw->spec_ctrl_live)
-		sw->spec_ctrl = native_read_msr(MSR_IA32_SPEC_CTRL);
-	/* Legacy IBRS has to be written even when it is unchanged: the write is the barrier. */
-	if (sw->kernel_ibrs || sw->spec_ctrl != host)
-		native_wrmsrl(MSR_IA32_SPEC_CTRL, host);
-	barrier_nospec();
 }
 
 /* L1TF: is there something in the L1 data cache that the guest must not find? */
@@ -268,8 +144,8 @@ int vmx_enter(struct hv_vcpu *vcpu)
 
 	if (!vmx->guest_loaded)
 		vmx_switch_to_guest(vmx);
-	if (vmx->lazy_stale)
-		vmx_lazy_msrs_load(vcpu);
+	if (vcpu->x86.lazy_stale)
+		hv_lazy_msrs_load(vcpu);
 	vmx_refresh_host_cr(vmx);
 	/*
 	 * TF that the VMM's single-stepping has set comes without a pending BS, and in the
@@ -308,7 +184,7 @@ int vmx_enter(struct hv_vcpu *vcpu)
 }
 
 static_assert(offsetof(struct vmx_switch, host_rsp) == VMX_SW_HOST_RSP);
-static_assert(offsetof(struct vmx_switch, spec_ctrl) == VMX_SW_SPEC_CTRL);
+static_assert(offsetof(struct vmx_switch, spec_ctrl.guest) == VMX_SW_SPEC_CTRL);
 static_assert(offsetof(struct vmx_switch, launched) == VMX_SW_LAUNCHED);
-static_assert(offsetof(struct vmx_switch, switch_spec_ctrl) == VMX_SW_SWITCH_SPEC_CTRL);
+static_assert(offsetof(struct vmx_switch, spec_ctrl.present) == VMX_SW_SWITCH_SPEC_CTRL);
 static_assert(HV_REG_RSP == 4 && HV_REG_R15 == 15);

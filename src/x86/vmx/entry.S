@@ -164,7 +164,8 @@ SYM_INNER_LABEL(vmx_exit_point, SYM_L_GLOBAL)
 
 	pop %rsi			/* regs, no longer needed */
 	pop %rdi			/* sw */
-	call vmx_restore_spec_ctrl
+	add $VMX_SW_SPEC_CTRL, %rdi
+	call hv_restore_spec_ctrl
 
 	CLEAR_BRANCH_HISTORY_VMEXIT
 

@@ -8,8 +8,8 @@
 /* struct vmx_switch */
 #define VMX_SW_HOST_RSP		0
 #define VMX_SW_SPEC_CTRL	8
-#define VMX_SW_LAUNCHED		16
-#define VMX_SW_SWITCH_SPEC_CTRL	17
+#define VMX_SW_SWITCH_SPEC_CTRL	16
+#define VMX_SW_LAUNCHED		24
 
 /* Return values of vmx_enter_guest() */
 #define VMX_EXITED	0	/* a VM exit: the VMCS says why */
@@ -18,27 +18,21 @@
 
 #ifndef __ASSEMBLY__
 #include <linux/types.h>
+#include <hv/x86.h>
 
 /**
  * struct vmx_switch - what entry.S needs besides the registers
  * @host_rsp: value of HOST_RSP in the VMCS: written only when it changes
  * @spec_ctrl: the guest's IA32_SPEC_CTRL
  * @launched: VMRESUME instead of VMLAUNCH
- * @switch_spec_ctrl: IA32_SPEC_CTRL exists
- * @spec_ctrl_live: the guest may write it without an exit
- * @kernel_ibrs: the host's value must be written at each exit
  */
 struct vmx_switch {
 	u64 host_rsp;
-	u64 spec_ctrl;
+	struct hv_spec_ctrl spec_ctrl;
 	bool launched;
-	bool switch_spec_ctrl;
-	bool spec_ctrl_live;
-	bool kernel_ibrs;
 };
 
 asmlinkage unsigned long vmx_enter_guest(struct vmx_switch *sw, u64 *regs);
 void vmx_exit_point(void);
-void vmx_restore_spec_ctrl(struct vmx_switch *sw);
 #endif
 #endif

@@ -77,13 +77,6 @@ static void vmx_fix_pending_bs(struct hv_vcpu *vcpu)
 			    vmcs_readn(VMCS_GUEST_PENDING_DEBUG) | PENDING_DEBUG_BS);
 }
 
-/* #AC that the guest has not asked for comes from the host's split-lock detection. */
-static bool vmx_is_split_lock(struct hv_vcpu *vcpu)
-{
-	return !(hv_cpl(vcpu) == 3 && (hv_cr0(vcpu) & X86_CR0_AM) &&
-		 (hv_rflags(vcpu) & X86_EFLAGS_AC));
-}
-
 static int vmx_exit_exception(struct hv_vcpu *vcpu)
 {
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
@@ -106,10 +99,7 @@ static int vmx_exit_exception(struct hv_vcpu *vcpu)
 	case X86_TRAP_BP:
 		return hv_handle_bp(vcpu, vmcs_read32(VMCS_EXIT_INSN_LEN));
 	case X86_TRAP_AC:
-		if (vmx_is_split_lock(vcpu) && host_handle_split_lock(hv_rip(vcpu)))
-			return HV_RESUME;
-		hv_queue_exception_e(vcpu, X86_TRAP_AC, vmcs_read32(VMCS_EXIT_INTR_ERROR));
-		return HV_RESUME;
+		return hv_handle_ac(vcpu, vmcs_read32(VMCS_EXIT_INTR_ERROR));
 	}
 	hv_vm_dead(vcpu->vm, "an exception exited that was not asked for");
 	return -EIO;

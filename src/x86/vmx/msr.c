@@ -101,22 +101,10 @@ int vmx_get_msr(struct hv_vcpu *vcpu, u32 index, u64 *val)
 		*val = vmcs_readn(VMCS_GUEST_SYSENTER_EIP);
 		return 0;
 	case MSR_IA32_SPEC_CTRL:
-		*val = to_vmx(vcpu)->sw.spec_ctrl;
+		*val = to_vmx(vcpu)->sw.spec_ctrl.guest;
 		return 0;
 	}
 	return 1;
-}
-
-/* What entry.S can write without a #GP; a guest whose CPUID tells the truth sets no more. */
-static u64 vmx_spec_ctrl_bits(void)
-{
-	u64 bits = SPEC_CTRL_IBRS;
-
-	if (boot_cpu_has(X86_FEATURE_STIBP))
-		bits |= SPEC_CTRL_STIBP;
-	if (boot_cpu_has(X86_FEATURE_SSBD))
-		bits |= SPEC_CTRL_SSBD;
-	return bits;
 }
 
 /**
@@ -158,20 +146,14 @@ int vmx_set_msr(struct hv_vcpu *vcpu, u32 index, u64 val)
 		 * A guest that uses it writes it at each kernel entry: let it, from the first
 		 * value on. Until then the host saves reading it at each exit.
 		 */
-		vmx->sw.spec_ctrl = val & vmx_spec_ctrl_bits();
-		if (val && !vmx->sw.spec_ctrl_live) {
-			vmx->sw.spec_ctrl_live = true;
+		vmx->sw.spec_ctrl.guest = val & hv_spec_ctrl_bits();
+		if (val && !vmx->sw.spec_ctrl.live) {
+			vmx->sw.spec_ctrl.live = true;
 			vmx_msr_intercept(vmx, MSR_IA32_SPEC_CTRL, false, false);
 		}
 		return 0;
 	case MSR_IA32_CR_PAT:
 		vmcs_write64(VMCS_GUEST_PAT, val);
-		return 1;
-	case MSR_STAR:
-	case MSR_LSTAR:
-	case MSR_SYSCALL_MASK:
-	case MSR_TSC_AUX:
-		vmx->lazy_stale = true;
 		return 1;
 	}
 	return 1;

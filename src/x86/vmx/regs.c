@@ -4,6 +4,9 @@
  */
 #include <linux/kernel.h>
 #include <asm/processor-flags.h>
+#include <asm/cpufeature.h>
+#include <asm/processor.h>
+#include <asm/debugreg.h>
 #include "vmx.h"
 
 /* CR0 and CR4 bits that change without an exit; the rest is read from the shadow. */
@@ -39,8 +42,11 @@ void vmx_cache_regs(struct hv_vcpu *vcpu, unsigned long mask)
 		owned = x86->cr4_guest_owned;
 		x86->cr4 = (x86->cr4 & ~owned) | (vmcs_readn(VMCS_GUEST_CR4) & owned);
 	}
-	if (mask & BIT(HV_REG_DR7))
+	if (mask & BIT(HV_REG_DR7)) {
+		/* DR6 is not in the VMCS: still the guest's, as the caller has just exited. */
+		get_debugreg(x86->dr6, 6);
 		x86->dr7 = vmcs_readn(VMCS_GUEST_DR7);
+	}
 	x86->regs_avail |= mask;
 }
 

@@ -6,6 +6,7 @@
 #include <linux/percpu.h>
 #include <linux/printk.h>
 #include <linux/slab.h>
+#include <asm/cpufeature.h>
 #include <asm/msr.h>
 #include "vmx.h"
 
@@ -16,6 +17,14 @@ static const char * const vmx_l1d_text[] __initconst = {
 	[HOST_L1D_NEVER] = "",
 	[HOST_L1D_COND] = ", conditional L1D flush",
 	[HOST_L1D_ALWAYS] = ", L1D flush at each entry",
+};
+
+/* The guest needs them in the processor; TSC_AUX, which some have not, is last. */
+static const struct hv_lazy_msr vmx_lazy_msrs[] = {
+	{ MSR_STAR, offsetof(struct hv_vcpu_x86, star) },
+	{ MSR_LSTAR, offsetof(struct hv_vcpu_x86, lstar) },
+	{ MSR_SYSCALL_MASK, offsetof(struct hv_vcpu_x86, sfmask) },
+	{ MSR_TSC_AUX, offsetof(struct hv_vcpu_x86, tsc_aux) },
 };
 
 static void vmx_free_vmxon_regions(void)
@@ -38,6 +47,8 @@ static int __init vmx_setup(void)
 	if (r)
 		return r;
 	vmx_ept_setup();
+	hv_lazy_msrs_setup(vmx_lazy_msrs, ARRAY_SIZE(vmx_lazy_msrs) -
+					  !boot_cpu_has(X86_FEATURE_RDTSCP));
 	for_each_possible_cpu(cpu) {
 		struct vmx_cpu *c = per_cpu_ptr(&vmx_cpu, cpu);
 
@@ -78,7 +89,7 @@ static int vmx_cpu_enable(void)
 	if (r)
 		return r;
 	/* No other hypervisor owns this CPU, so these are the host's values. */
-	vmx_lazy_msrs_init(c);
+	hv_lazy_msrs_init();
 	if (!vmx_insn_vmxon(__pa(c->vmxon))) {
 		host_vmx_release();
 		return -EIO;
@@ -101,7 +112,7 @@ static void vmx_cpu_disable(void)
 	list_for_each_entry_safe(vmx, next, &c->loaded, link)
 		vmx_vmcs_clear_local(vmx);
 	vmx_insn_vmxoff();
-	vmx_lazy_msrs_restore(c);
+	hv_lazy_msrs_restore();
 	host_vmx_release();
 }
 
@@ -122,8 +133,6 @@ static void vmx_vm_destroy(struct hv_vm *vm)
 	vm->backend = NULL;
 }
 
-static atomic64_t vmx_vcpu_serial;
-
 static int vmx_vcpu_create(struct hv_vcpu *vcpu)
 {
 	struct vmx_vcpu *vmx = kzalloc(sizeof(*vmx), GFP_KERNEL_ACCOUNT);
@@ -131,7 +140,6 @@ static int vmx_vcpu_create(struct hv_vcpu *vcpu)
 	if (!vmx)
 		return -ENOMEM;
 	vmx->vcpu = vcpu;
-	vmx->serial = atomic64_inc_return(&vmx_vcpu_serial);
 	vmx->vmcs_cpu = -1;
 	vmx->vmcs = vmx_alloc_region(numa_node_id());
 	if (!vmx->vmcs)
@@ -140,8 +148,8 @@ static int vmx_vcpu_create(struct hv_vcpu *vcpu)
 	if (!vmx->msr_bitmap)
 		goto out_vmcs;
 	vmx->vpid = vmx_vpid_alloc();
-	vmx->sw.switch_spec_ctrl = vmx_mitigations.spec_ctrl;
-	vmx->sw.kernel_ibrs = vmx_mitigations.kernel_ibrs;
+	vmx->sw.spec_ctrl.present = vmx_mitigations.spec_ctrl;
+	vmx->sw.spec_ctrl.kernel_ibrs = vmx_mitigations.kernel_ibrs;
 	vmx_msr_bitmap_init(vmx);
 	vcpu->backend = vmx;
 	return 0;

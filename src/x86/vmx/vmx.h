@@ -5,7 +5,6 @@
 #ifndef VMX_VMX_H
 #define VMX_VMX_H
 
-#include <linux/user-return-notifier.h>
 #include <hv/backend.h>
 #include <hv/host.h>
 #include "entry.h"
@@ -49,39 +48,17 @@ struct vmx_region {
 	u8 data[PAGE_SIZE - 8];
 };
 
-/*
- * MSRs that the guest needs in the processor but the kernel does not use while
- * in the kernel: put back only when this CPU returns to user space.
- */
-enum vmx_lazy_msr {
-	VMX_LAZY_STAR,
-	VMX_LAZY_LSTAR,
-	VMX_LAZY_SFMASK,
-	VMX_LAZY_TSC_AUX,
-	VMX_NR_LAZY_MSRS,
-};
-
 /**
  * struct vmx_cpu - a CPU
  * @vmxon: VMXON region
  * @on: in VMX operation; written on that CPU with interrupts off
  * @loaded: vCPUs whose VMCS is active on this CPU (struct vmx_vcpu.link); changed
  *	on that CPU with interrupts off
- * @ibpb_serial: serial number of the last vCPU that ran here: another one gets an IBPB first
- * @urn: notifier that puts the lazy MSRs back
- * @urn_registered: @urn is registered
- * @host_lazy: the host's values
- * @lazy: values in the processor
  */
 struct vmx_cpu {
 	struct vmx_region *vmxon;
 	bool on;
 	struct list_head loaded;
-	u64 ibpb_serial;
-	struct user_return_notifier urn;
-	bool urn_registered;
-	u64 host_lazy[VMX_NR_LAZY_MSRS];
-	u64 lazy[VMX_NR_LAZY_MSRS];
 };
 DECLARE_PER_CPU(struct vmx_cpu, vmx_cpu);
 
@@ -96,7 +73,6 @@ struct vmx_vm {
 /**
  * struct vmx_vcpu - the backend's part of a vCPU; vcpu->mutex and loaded, unless noted
  * @vcpu: the vCPU
- * @serial: number that no other vCPU ever has, unlike an address; from 1
  * @vmcs: its VMCS
  * @msr_bitmap: page of MSR intercepts
  * @link: in vmx_cpu.loaded of @vmcs_cpu
@@ -108,7 +84,6 @@ struct vmx_vm {
  * @host_segs: the host's segment state, while @guest_loaded
  * @host_cr3, @host_cr4: values in the VMCS
  * @host_debugctl: the host's IA32_DEBUGCTL, while @guest_loaded
- * @lazy_stale: lazy MSRs must be looked at before the entry
  * @l1d_touched: code has run that may have loaded others' data into the L1 data cache
  * @proc: processor-based controls in the VMCS
  * @exceptions: exception bitmap in the VMCS
@@ -119,7 +94,6 @@ struct vmx_vm {
  */
 struct vmx_vcpu {
 	struct hv_vcpu *vcpu;
-	u64 serial;
 	struct vmx_region *vmcs;
 	unsigned long *msr_bitmap;
 	struct list_head link;
@@ -132,7 +106,6 @@ struct vmx_vcpu {
 	u64 host_cr3;
 	u64 host_cr4;
 	u64 host_debugctl;
-	bool lazy_stale;
 	bool l1d_touched;
 	u32 proc;
 	u32 exceptions;
@@ -176,8 +149,6 @@ void vmx_vpid_free(u16 vpid);
 int vmx_enter(struct hv_vcpu *vcpu);
 void vmx_load(struct hv_vcpu *vcpu, int cpu);
 void vmx_put(struct hv_vcpu *vcpu);
-void vmx_lazy_msrs_restore(struct vmx_cpu *c);
-void vmx_lazy_msrs_init(struct vmx_cpu *c);
 
 /* exit.c */
 int vmx_handle_exit(struct hv_vcpu *vcpu);
