@@ -115,6 +115,7 @@ struct hv_backend {
 extern const struct hv_backend *hv_backend;
 
 extern const struct hv_backend vmx_backend;
+extern const struct hv_backend svm_backend;
 
 /*
  * Calls on the path of an exit go through static calls; hv_call(load, vcpu, cpu)

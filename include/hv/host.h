@@ -115,6 +115,10 @@ int host_vmx_take(void);		/* this CPU, interrupts off: CR4.VMXE; -EBUSY */
 void host_vmx_release(void);
 bool host_kvm_loaded(const char *module);
 
+/* ---- src/host/svm.c: SVM ownership ---- */
+int host_svm_take(void);		/* this CPU, interrupts off: EFER.SVME; -EBUSY */
+void host_svm_release(void);
+
 /* ---- src/host/power.c: hotplug, suspend, reboot, crash ---- */
 struct host_power_ops {
 	int (*cpu_online)(unsigned int cpu);	/* on that CPU, process context */

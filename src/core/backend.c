@@ -18,6 +18,7 @@ const struct hv_backend *hv_backend __ro_after_init;
 
 static const struct hv_backend * const backends[] = {
 	&vmx_backend,
+	&svm_backend,
 };
 
 static void patch_calls(const struct hv_backend *b)
@@ -49,7 +50,7 @@ int __init hv_backend_init(void)
 		if (rc != -ENODEV)
 			return rc;
 	}
-	pr_err("this processor has no virtualization extension that hv supports (Intel VMX)\n");
+	pr_err("this processor has no virtualization extension that hv supports (Intel VMX or AMD SVM)\n");
 	return -ENODEV;
 }
 
