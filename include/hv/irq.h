@@ -11,6 +11,9 @@
 struct hv_vm;
 struct hv_vcpu;
 
+/* Lines of one PIC */
+#define HV_PIC_LINES		8
+
 /* Entries of the routing table, and GSIs: the value of HV_CAP_IRQ_ROUTING */
 #define HV_MAX_IRQ_ROUTES	4096
 
@@ -87,7 +90,7 @@ void hv_lapic_reset(struct hv_vcpu *vcpu, bool init);
 int hv_lapic_pending(struct hv_vcpu *vcpu);
 /* Take it: IRR -> ISR; own vCPU only */
 void hv_lapic_accept(struct hv_vcpu *vcpu, int vector);
-/* LVT0 would accept an ExtINT (HV_INTERRUPT with an in-kernel LAPIC) */
+/* LVT0 would accept an ExtINT, of a PIC in the kernel or by HV_INTERRUPT; any context */
 bool hv_lapic_accepts_extint(struct hv_vcpu *vcpu);
 /* Expired timer: post its LVT entry (HV_REQ_TIMER) */
 void hv_lapic_timer_fire(struct hv_vcpu *vcpu);
@@ -129,6 +132,20 @@ int hv_msi_deliver(struct hv_vm *vm, u64 addr, u32 data);
  * @data is read or filled in. Caller is the vCPU's thread.
  */
 bool hv_irq_mmio(struct hv_vcpu *vcpu, u64 gpa, unsigned int len, void *data, bool write);
+/* The same for ports: @size 1, 2 or 4 */
+bool hv_irq_pio(struct hv_vm *vm, u16 port, unsigned int size, void *data, bool write);
+
+/* ---- src/irq/pic.c ---- */
+int hv_pic_create(struct hv_vm *vm);
+void hv_pic_destroy(struct hv_vm *vm);
+int hv_pic_set_pin(struct hv_vm *vm, unsigned int pin, bool level);
+/* INTR is high: hv_pic_ack() has a vector; any context */
+bool hv_pic_output(struct hv_vm *vm);
+u8 hv_pic_ack(struct hv_vm *vm);
+bool hv_pic_has_port(u16 port);
+void hv_pic_pio(struct hv_vm *vm, u16 port, u8 *val, bool write);
+int hv_pic_get_state(struct hv_vm *vm, unsigned int n, struct hv_pic_state *s);
+int hv_pic_set_state(struct hv_vm *vm, unsigned int n, const struct hv_pic_state *s);
 
 /* ---- src/irq/ioapic.c ---- */
 int hv_ioapic_create(struct hv_vm *vm);

@@ -20,6 +20,7 @@
 
 struct hv_vcpu;
 struct hv_ioapic;
+struct hv_pic;
 struct hv_route_table;
 
 /**
@@ -67,6 +68,7 @@ struct hv_vm_x86 {
  * @irqchip_in_kernel: HV_CREATE_IRQCHIP succeeded, vCPUs have a LAPIC;
  *	written under @lock before the first vCPU
  * @ioapic: in-kernel IOAPIC or NULL; set once together with @irqchip_in_kernel
+ * @pic: pair of in-kernel PICs or NULL; set with @ioapic
  * @routing: GSI routing, replaced whole under @irq_lock, readers use RCU
  * @irq_lock: serializes changes of @routing
  * @irqfds: eventfds that interrupt
@@ -92,6 +94,7 @@ struct hv_vm {
 	bool dead;
 	bool irqchip_in_kernel;
 	struct hv_ioapic *ioapic;
+	struct hv_pic *pic;
 	struct hv_route_table __rcu *routing;
 	struct mutex irq_lock;		/* writers of routing */
 	struct hv_irqfds irqfds;

@@ -174,6 +174,43 @@ function ioapic_write
 	movl	%esi, 0x10(%rax)
 	ret
 
+/* void out8(port, value), u64 in8(port), and 16 bits wide */
+function out8
+	movl	%edi, %edx
+	movl	%esi, %eax
+	outb	%al, %dx
+	ret
+function in8
+	movl	%edi, %edx
+	xorl	%eax, %eax
+	inb	%dx, %al
+	ret
+function out16
+	movl	%edi, %edx
+	movl	%esi, %eax
+	outw	%ax, %dx
+	ret
+function in16
+	movl	%edi, %edx
+	xorl	%eax, %eax
+	inw	%dx, %ax
+	ret
+
+/* void rep_out8(port, addr, count), void rep_in8(port, addr, count) */
+function rep_out8
+	movq	%rdx, %rcx
+	movl	%edi, %edx
+	cld
+	rep outsb
+	ret
+function rep_in8
+	movq	%rdx, %rcx
+	movl	%edi, %edx
+	movq	%rsi, %rdi
+	cld
+	rep insb
+	ret
+
 /* What a second vCPU does: say that it's up, then wait for interrupts. */
 function ap_loop
 	lock incq ap_up

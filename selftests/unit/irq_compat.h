@@ -23,6 +23,7 @@ typedef __s32 s32;
 #define max_t(t, a, b)		((t)(a) > (t)(b) ? (t)(a) : (t)(b))
 #define smp_mb()		((void)0)
 #define smp_wmb()		((void)0)
+#define smp_mb()		((void)0)
 #define smp_mb__after_atomic()	((void)0)
 #define smp_store_release(p, v)	(*(p) = (v))
 #define container_of(p, t, m)	((t *)((char *)(p) - offsetof(t, m)))
@@ -154,6 +155,7 @@ static inline void host_hrtimer_setup(struct hrtimer *t,
 
 struct hv_lapic;
 struct hv_ioapic;
+struct hv_pic;
 struct hv_vcpu;
 
 #include <linux/hv.h>
@@ -166,6 +168,7 @@ struct hv_vm {
 	u32 boot_vcpu_id;
 	bool irqchip_in_kernel;
 	struct hv_ioapic *ioapic;
+	struct hv_pic *pic;
 };
 
 struct hv_vcpu {

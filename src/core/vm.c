@@ -39,6 +39,8 @@ static void vm_destroy(struct kref *ref)
 		hv_vcpu_destroy(vm->vcpus[i]);
 	if (vm->ioapic)
 		hv_ioapic_destroy(vm);
+	if (vm->pic)
+		hv_pic_destroy(vm);
 	hv_routing_destroy(vm);
 	hv_backend->vm_destroy(vm);
 	hv_mmu_destroy(vm);

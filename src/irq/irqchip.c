@@ -23,14 +23,21 @@ static long create_irqchip(struct hv_vm *vm, void *data, unsigned long arg)
 	rc = hv_ioapic_create(vm);
 	if (rc)
 		return rc;
+	rc = hv_pic_create(vm);
+	if (rc)
+		goto err_ioapic;
 	rc = hv_routing_set_default(vm);
-	if (rc) {
-		hv_ioapic_destroy(vm);
-		return rc;
-	}
+	if (rc)
+		goto err_pic;
 	/* Last: calls without vm->lock look at it first. */
 	smp_store_release(&vm->irqchip_in_kernel, true);
 	return 0;
+
+err_pic:
+	hv_pic_destroy(vm);
+err_ioapic:
+	hv_ioapic_destroy(vm);
+	return rc;
 }
 
 static bool irqchip_there(struct hv_vm *vm)
@@ -44,11 +51,18 @@ static long get_irqchip(struct hv_vm *vm, void *data, unsigned long arg)
 
 	if (!irqchip_there(vm))
 		return -ENXIO;
-	if (chip->chip_id != HV_IRQCHIP_IOAPIC)
-		return -EINVAL;
 	chip->pad = 0;
 	memset(&chip->chip, 0, sizeof(chip->chip));
-	return hv_ioapic_get_state(vm, &chip->chip.ioapic);
+	switch (chip->chip_id) {
+	case HV_IRQCHIP_PIC_MASTER:
+	case HV_IRQCHIP_PIC_SLAVE:
+		return hv_pic_get_state(vm, chip->chip_id - HV_IRQCHIP_PIC_MASTER,
+					&chip->chip.pic);
+	case HV_IRQCHIP_IOAPIC:
+		return hv_ioapic_get_state(vm, &chip->chip.ioapic);
+	default:
+		return -EINVAL;
+	}
 }
 
 static long set_irqchip(struct hv_vm *vm, void *data, unsigned long arg)
@@ -57,9 +71,16 @@ static long set_irqchip(struct hv_vm *vm, void *data, unsigned long arg)
 
 	if (!irqchip_there(vm))
 		return -ENXIO;
-	if (chip->chip_id != HV_IRQCHIP_IOAPIC)
+	switch (chip->chip_id) {
+	case HV_IRQCHIP_PIC_MASTER:
+	case HV_IRQCHIP_PIC_SLAVE:
+		return hv_pic_set_state(vm, chip->chip_id - HV_IRQCHIP_PIC_MASTER,
+					&chip->chip.pic);
+	case HV_IRQCHIP_IOAPIC:
+		return hv_ioapic_set_state(vm, &chip->chip.ioapic);
+	default:
 		return -EINVAL;
-	return hv_ioapic_set_state(vm, &chip->chip.ioapic);
+	}
 }
 
 static long set_gsi_routing(struct hv_vm *vm, void *data, unsigned long arg)
@@ -110,6 +131,32 @@ static long signal_msi(struct hv_vm *vm, void *data, unsigned long arg)
 	if (!irqchip_there(vm) || msi->flags)
 		return -EINVAL;
 	return max(hv_msi_deliver(vm, msi->address_lo | (u64)msi->address_hi << 32, msi->data), 0);
+}
+
+/**
+ * hv_irq_pio() - an access to ports of the controllers in the kernel
+ * @vm: VM
+ * @port: first port
+ * @size: 1, 2 or 4; they have bytes, so a larger access is one to each of its ports
+ * @data: read from or filled in
+ * @write: direction
+ *
+ * Context: process context.
+ * Return: true if all ports are theirs.
+ */
+bool hv_irq_pio(struct hv_vm *vm, u16 port, unsigned int size, void *data, bool write)
+{
+	unsigned int i;
+	u8 *byte = data;
+
+	if (!vm->pic)
+		return false;
+	for (i = 0; i < size; i++)
+		if (!hv_pic_has_port(port + i))
+			return false;
+	for (i = 0; i < size; i++)
+		hv_pic_pio(vm, port + i, byte + i, write);
+	return true;
 }
 
 static const struct hv_ioctl vm_ioctls[] = {

@@ -163,15 +163,17 @@ int hv_lapic_receive(struct hv_lapic *apic, const struct hv_apic_msg *msg)
 
 /**
  * hv_lapic_accepts_extint() - LINT0 is where the PIC's interrupts get in
- * @vcpu: vCPU, by its own thread
+ * @vcpu: vCPU with a LAPIC
  *
  * A hardware-disabled LAPIC passes its pins through (SDM 3A 11.4.3). A software-disabled
  * one has its LVT masked, except as it comes out of reset, see hv_lapic_reset().
+ *
+ * Context: any.
  */
 bool hv_lapic_accepts_extint(struct hv_vcpu *vcpu)
 {
 	struct hv_lapic *apic = vcpu->x86.lapic;
-	u32 lvt = apic->lvt[APIC_LVT(APIC_R_LVT_LINT0)];
+	u32 lvt = READ_ONCE(apic->lvt[APIC_LVT(APIC_R_LVT_LINT0)]);
 
 	if (!apic_hw_enabled(apic))
 		return true;

@@ -12,8 +12,6 @@
 #include <hv/vm.h>
 #include "lapic.h"
 
-#define PIC_PINS	8
-
 /**
  * struct hv_route - one route
  * @gsi: its GSI
@@ -59,7 +57,7 @@ static int route_irqchip(struct hv_route *r, const struct hv_irq_routing_entry *
 	switch (e->u.irqchip.irqchip) {
 	case HV_IRQCHIP_PIC_MASTER:
 	case HV_IRQCHIP_PIC_SLAVE:
-		pins = PIC_PINS;
+		pins = HV_PIC_LINES;
 		break;
 	case HV_IRQCHIP_IOAPIC:
 		pins = HV_IOAPIC_NUM_PINS;
@@ -193,7 +191,7 @@ int hv_routing_set_default(struct hv_vm *vm)
 	unsigned int gsi, nr = 0;
 	int rc;
 
-	e = kcalloc(HV_IOAPIC_NUM_PINS + 2 * PIC_PINS, sizeof(*e), GFP_KERNEL);
+	e = kcalloc(HV_IOAPIC_NUM_PINS + 2 * HV_PIC_LINES, sizeof(*e), GFP_KERNEL);
 	if (!e)
 		return -ENOMEM;
 	for (gsi = 0; gsi < HV_IOAPIC_NUM_PINS; gsi++) {
@@ -202,12 +200,12 @@ int hv_routing_set_default(struct hv_vm *vm)
 		e[nr].u.irqchip.irqchip = HV_IRQCHIP_IOAPIC;
 		e[nr].u.irqchip.pin = gsi;
 		nr++;
-		if (gsi >= 2 * PIC_PINS)
+		if (gsi >= 2 * HV_PIC_LINES)
 			continue;
 		e[nr].gsi = gsi;
 		e[nr].type = HV_IRQ_ROUTING_IRQCHIP;
-		e[nr].u.irqchip.irqchip = HV_IRQCHIP_PIC_MASTER + gsi / PIC_PINS;
-		e[nr].u.irqchip.pin = gsi % PIC_PINS;
+		e[nr].u.irqchip.irqchip = HV_IRQCHIP_PIC_MASTER + gsi / HV_PIC_LINES;
+		e[nr].u.irqchip.pin = gsi % HV_PIC_LINES;
 		nr++;
 	}
 	rc = hv_routing_set(vm, e, nr);
@@ -232,8 +230,7 @@ static int route_drive(struct hv_vm *vm, const struct hv_route *r, enum hv_irq_s
 		return level ? hv_msi_deliver(vm, r->addr, r->data) : -1;
 	if (r->chip == HV_IRQCHIP_IOAPIC)
 		return hv_ioapic_set_source(vm, r->pin, src, level);
-	/* The VMM's own PIC, if it has one, gives its interrupts with HV_INTERRUPT. */
-	return -1;
+	return hv_pic_set_pin(vm, (r->chip - HV_IRQCHIP_PIC_MASTER) * HV_PIC_LINES + r->pin, level);
 }
 
 /* Index of a GSI's first route, -1: none. RCU. */

@@ -9,6 +9,9 @@
 #include <hv/irq.h>
 #include "internal.h"
 
+/* What hv_next_interrupt() says if the PIC in the kernel will name the vector */
+#define HV_VECTOR_FROM_PIC	256
+
 enum hv_exc_class {
 	HV_EXC_BENIGN,
 	HV_EXC_CONTRIBUTORY,
@@ -238,23 +241,30 @@ bool hv_nmi_allowed(struct hv_vcpu *vcpu)
 		 (HV_BLOCK_NMI | HV_BLOCK_STI | HV_BLOCK_MOV_SS));
 }
 
-/* Vector of the interrupt to deliver next, or -1. */
+/*
+ * Vector of the interrupt to deliver next, HV_VECTOR_FROM_PIC, or -1. The PIC's come first: the
+ * priorities of the LAPIC are not for them (SDM 3A 11.8.3.1).
+ */
 static int hv_next_interrupt(struct hv_vcpu *vcpu)
 {
 	struct hv_vcpu_x86 *x = &vcpu->x86;
 
 	if ((x->guest_debug & HV_GUESTDBG_BLOCKIRQ) && (x->guest_debug & HV_GUESTDBG_SINGLESTEP))
 		return -1;
-	if (x->extint >= 0 && (!x->lapic || hv_lapic_accepts_extint(vcpu)))
+	if (!x->lapic)
 		return x->extint;
-	return x->lapic ? hv_lapic_pending(vcpu) : -1;
+	if ((x->extint >= 0 || hv_pic_output(vcpu->vm)) && hv_lapic_accepts_extint(vcpu))
+		return x->extint >= 0 ? x->extint : HV_VECTOR_FROM_PIC;
+	return hv_lapic_pending(vcpu);
 }
 
 static void hv_accept_interrupt(struct hv_vcpu *vcpu, int vector)
 {
 	struct hv_vcpu_x86 *x = &vcpu->x86;
 
-	if (x->extint == vector && (!x->lapic || hv_lapic_accepts_extint(vcpu)))
+	if (vector == HV_VECTOR_FROM_PIC)
+		vector = hv_pic_ack(vcpu->vm);
+	else if (x->extint == vector && (!x->lapic || hv_lapic_accepts_extint(vcpu)))
 		x->extint = -1;
 	else
 		hv_lapic_accept(vcpu, vector);
@@ -483,5 +493,6 @@ void hv_update_run_page(struct hv_vcpu *vcpu)
 		x->debug_regs_live = false;
 		hv_update_debugregs(vcpu);
 	}
-	run->ready_for_interrupt_injection = hv_ready_for_user_irq(vcpu);
+	/* With PICs in the kernel nobody waits for the VMM's. */
+	run->ready_for_interrupt_injection = vcpu->vm->pic || hv_ready_for_user_irq(vcpu);
 }

@@ -379,6 +379,8 @@ long hv_interrupt(struct hv_vcpu *vcpu, void *data, unsigned long arg)
 
 	if (irq->irq >= HV_NR_INTERRUPTS)
 		return -EINVAL;
+	if (vcpu->vm->pic)
+		return -ENXIO;
 	if (x->extint >= 0)
 		return -EEXIST;
 	x->extint = irq->irq;

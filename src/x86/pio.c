@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Port I/O: IN, OUT, INS and OUTS go to userspace. The instruction is finished by the
- * next HV_RUN: with the data, for the input forms, and only if userspace has not moved
- * RIP meanwhile.
+ * Port I/O: IN, OUT, INS and OUTS go to userspace, but for the ports of interrupt controllers
+ * in the kernel. The instruction is finished by the next HV_RUN: with the data, for the input
+ * forms, and only if userspace has not moved RIP meanwhile.
  */
 #include <linux/mm.h>
 #include <hv/backend.h>
+#include <hv/irq.h>
 #include "internal.h"
 
 /* RIP is past this OUT at the exit: VMMs patch the caller there (HV_X86_QUIRK_OUT_7E_INC_RIP) */
@@ -42,19 +43,26 @@ static int hv_complete_out(struct hv_vcpu *vcpu)
 	return hv_pio_rip_moved(vcpu) ? HV_RESUME : hv_skip(vcpu);
 }
 
-static int hv_complete_in(struct hv_vcpu *vcpu)
+/* IN has read @data. */
+static int hv_finish_in(struct hv_vcpu *vcpu, u64 data)
 {
 	const struct hv_pio *pio = &vcpu->x86.pio;
 	u64 mask = hv_size_mask(pio->size);
 	u64 rax = hv_reg_read(vcpu, HV_REG_RAX);
+
+	/* A 32-bit result clears the upper half in 64-bit mode (SDM 1 3.4.1.1). */
+	hv_reg_write(vcpu, HV_REG_RAX, pio->size == 4 ? data : (rax & ~mask) | data);
+	return hv_skip(vcpu);
+}
+
+static int hv_complete_in(struct hv_vcpu *vcpu)
+{
 	u64 data = 0;
 
 	if (hv_pio_rip_moved(vcpu))
 		return HV_RESUME;
-	memcpy(&data, vcpu->pio_data, pio->size);
-	/* A 32-bit result clears the upper half in 64-bit mode (SDM 1 3.4.1.1). */
-	hv_reg_write(vcpu, HV_REG_RAX, pio->size == 4 ? data : (rax & ~mask) | data);
-	return hv_skip(vcpu);
+	memcpy(&data, vcpu->pio_data, vcpu->x86.pio.size);
+	return hv_finish_in(vcpu, data);
 }
 
 /**
@@ -69,17 +77,22 @@ static int hv_complete_in(struct hv_vcpu *vcpu)
 int hv_emulate_pio(struct hv_vcpu *vcpu, u16 port, unsigned int size, bool in)
 {
 	struct hv_pio *pio = &vcpu->x86.pio;
-	u64 rax;
+	u64 rax, data = 0;
 	int rc;
 
 	*pio = (struct hv_pio) {
 		.count = 1, .port = port, .size = size, .in = in,
 		.linear_rip = hv_linear_rip(vcpu),
 	};
-	if (in)
+	if (in) {
+		if (hv_irq_pio(vcpu->vm, port, size, &data, false))
+			return hv_finish_in(vcpu, data);
 		return hv_pio_exit(vcpu, hv_complete_in);
+	}
 
 	rax = hv_reg_read(vcpu, HV_REG_RAX);
+	if (hv_irq_pio(vcpu->vm, port, size, &rax, true))
+		return hv_skip(vcpu);
 	memcpy(vcpu->pio_data, &rax, size);
 	if (port != HV_PORT_7E)
 		return hv_pio_exit(vcpu, hv_complete_out);
@@ -206,6 +219,19 @@ static int hv_complete_ins(struct hv_vcpu *vcpu)
 	return hv_string_done(vcpu);
 }
 
+/* The elements of a string instruction, if the port is in the kernel; false: it isn't */
+static bool hv_string_in_kernel(struct hv_vcpu *vcpu)
+{
+	const struct hv_pio *pio = &vcpu->x86.pio;
+	void *data = vcpu->pio_data;
+	unsigned int i;
+
+	for (i = 0; i < pio->count; i++, data += pio->size)
+		if (!hv_irq_pio(vcpu->vm, pio->port, pio->size, data, !pio->in))
+			return false;
+	return true;
+}
+
 /*
  * How many elements one exit can carry: upwards all that are in the page and in the
  * address range, downwards one.
@@ -272,11 +298,15 @@ int hv_emulate_string_pio(struct hv_vcpu *vcpu, u16 port, unsigned int size, boo
 			rc = hv_translate(vcpu, la + size - 1, HV_ACC_WRITE, user, &gpa, &ev);
 		if (rc)
 			return hv_string_failed(vcpu, rc, &ev);
+		if (hv_string_in_kernel(vcpu))
+			return hv_complete_ins(vcpu);
 		return hv_pio_exit(vcpu, hv_complete_ins);
 	}
 	rc = hv_read_linear(vcpu, la, vcpu->pio_data, pio->count * size, HV_ACC_READ, user,
 			    &ev);
 	if (rc)
 		return hv_string_failed(vcpu, rc, &ev);
+	if (hv_string_in_kernel(vcpu))
+		return hv_string_done(vcpu);
 	return hv_pio_exit(vcpu, hv_complete_outs);
 }

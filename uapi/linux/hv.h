@@ -728,8 +728,9 @@ struct hv_enable_cap {
 /**
  * define HV_CREATE_IRQCHIP - interrupt controllers in the kernel
  *
- * Argument: ignored. The VM gets an IOAPIC, each vCPU made afterwards a LAPIC, and
- * the routing table its default: GSI n to pin n of the IOAPIC.
+ * Argument: ignored. The VM gets an IOAPIC, a pair of 8259 PICs at ports 0x20, 0x21, 0xa0, 0xa1,
+ * 0x4d0 and 0x4d1, each vCPU made afterwards a LAPIC, and the routing table its default: GSI n to
+ * pin n of the IOAPIC, those below 16 also to line n of the PICs.
  * Errors: EEXIST if they exist, EINVAL once a vCPU exists.
  */
 #define HV_CREATE_IRQCHIP		_IO(HVIO, 0x60)
