@@ -32,11 +32,13 @@ enum hv_delivery_mode {
  * enum hv_irq_source - who drives an interrupt line
  * @HV_IRQ_VMM: HV_IRQ_LINE, and the edges of irqfds
  * @HV_IRQ_RESAMPLE: irqfds with HV_IRQFD_FLAG_RESAMPLE
+ * @HV_IRQ_PIT: the PIT, which must hear of the end of its interrupt also if it is an edge
  * @HV_NR_IRQ_SOURCES: number of them
  */
 enum hv_irq_source {
 	HV_IRQ_VMM,
 	HV_IRQ_RESAMPLE,
+	HV_IRQ_PIT,
 	HV_NR_IRQ_SOURCES,
 };
 
@@ -138,7 +140,9 @@ bool hv_irq_pio(struct hv_vm *vm, u16 port, unsigned int size, void *data, bool 
 /* ---- src/irq/pic.c ---- */
 int hv_pic_create(struct hv_vm *vm);
 void hv_pic_destroy(struct hv_vm *vm);
-int hv_pic_set_pin(struct hv_vm *vm, unsigned int pin, bool level);
+int hv_pic_set_source(struct hv_vm *vm, unsigned int pin, enum hv_irq_source src, bool level);
+/* The line has an interrupt that is requested, and not masked, or in service */
+bool hv_pic_pending(struct hv_vm *vm, unsigned int pin);
 /* INTR is high: hv_pic_ack() has a vector; any context */
 bool hv_pic_output(struct hv_vm *vm);
 u8 hv_pic_ack(struct hv_vm *vm);
@@ -157,8 +161,22 @@ static inline int hv_ioapic_set_pin(struct hv_vm *vm, unsigned int pin, bool lev
 }
 
 void hv_ioapic_eoi(struct hv_vm *vm, u8 vector);
+/* The pin's interrupt has not been ended: 1, 0, or -1: the pin is masked */
+int hv_ioapic_pending(struct hv_vm *vm, unsigned int pin);
 int hv_ioapic_get_state(struct hv_vm *vm, struct hv_ioapic_state *s);
 int hv_ioapic_set_state(struct hv_vm *vm, const struct hv_ioapic_state *s);
+
+/* ---- src/irq/pit.c ---- */
+int hv_pit_create(struct hv_vm *vm, bool speaker);
+void hv_pit_destroy(struct hv_vm *vm);
+/* The guest has ended an interrupt of the timer's GSI; any context */
+void hv_pit_acked(struct hv_vm *vm);
+bool hv_pit_has_port(struct hv_vm *vm, u16 port);
+void hv_pit_pio(struct hv_vm *vm, u16 port, u8 *val, bool write);
+int hv_pit_get_state(struct hv_vm *vm, struct hv_pit_state2 *s);
+int hv_pit_set_state(struct hv_vm *vm, const struct hv_pit_channel_state *channels,
+		     const u32 *flags);
+int hv_pit_reinject(struct hv_vm *vm, bool on);
 
 /* ---- src/irq/routing.c ---- */
 int hv_routing_set_default(struct hv_vm *vm);
@@ -168,6 +186,8 @@ int hv_irq_line(struct hv_vm *vm, u32 gsi, bool level);
 int hv_irq_line_source(struct hv_vm *vm, u32 gsi, enum hv_irq_source src, bool level);
 /* Up and down again */
 void hv_irq_pulse(struct hv_vm *vm, u32 gsi);
+/* An interrupt of the GSI has not been ended by the guest; MSIs end nowhere. Any context */
+bool hv_irq_pending(struct hv_vm *vm, u32 gsi);
 /* The guest has ended the interrupt of a pin: EOI. Any context, no lock of a chip held. */
 void hv_irq_acked(struct hv_vm *vm, unsigned int chip, unsigned int pin);
 

@@ -21,6 +21,7 @@
 struct hv_vcpu;
 struct hv_ioapic;
 struct hv_pic;
+struct hv_pit;
 struct hv_route_table;
 
 /**
@@ -69,6 +70,7 @@ struct hv_vm_x86 {
  *	written under @lock before the first vCPU
  * @ioapic: in-kernel IOAPIC or NULL; set once together with @irqchip_in_kernel
  * @pic: pair of in-kernel PICs or NULL; set with @ioapic
+ * @pit: in-kernel PIT or NULL; set once under @lock (smp_store_release)
  * @routing: GSI routing, replaced whole under @irq_lock, readers use RCU
  * @irq_lock: serializes changes of @routing
  * @irqfds: eventfds that interrupt
@@ -95,6 +97,7 @@ struct hv_vm {
 	bool irqchip_in_kernel;
 	struct hv_ioapic *ioapic;
 	struct hv_pic *pic;
+	struct hv_pit *pit;
 	struct hv_route_table __rcu *routing;
 	struct mutex irq_lock;		/* writers of routing */
 	struct hv_irqfds irqfds;

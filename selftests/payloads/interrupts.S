@@ -185,6 +185,14 @@ function in8
 	xorl	%eax, %eax
 	inb	%dx, %al
 	ret
+/* u64 in8_until(port, bit): read until the bit is set */
+function in8_until
+	movl	%edi, %edx
+1:	inb	%dx, %al
+	testb	%al, %sil
+	jz	1b
+	movzbl	%al, %eax
+	ret
 function out16
 	movl	%edi, %edx
 	movl	%esi, %eax

@@ -20,11 +20,14 @@ typedef __s32 s32;
 #define __aligned(n)		__attribute__((aligned(n)))
 #define fallthrough		__attribute__((fallthrough))
 #define min_t(t, a, b)		((t)(a) < (t)(b) ? (t)(a) : (t)(b))
+#define U32_MAX			0xffffffffu
+#define max(a, b)		((a) > (b) ? (a) : (b))
 #define max_t(t, a, b)		((t)(a) > (t)(b) ? (t)(a) : (t)(b))
 #define smp_mb()		((void)0)
 #define smp_wmb()		((void)0)
 #define smp_mb()		((void)0)
 #define smp_mb__after_atomic()	((void)0)
+#define smp_load_acquire(p)	(*(p))
 #define smp_store_release(p, v)	(*(p) = (v))
 #define container_of(p, t, m)	((t *)((char *)(p) - offsetof(t, m)))
 #define kzalloc(size, gfp)	calloc(1, size)
@@ -85,6 +88,13 @@ typedef struct {
 	bool held;
 } raw_spinlock_t;
 
+struct mutex {
+	bool held;
+};
+
+#define mutex_init(l)	((l)->held = false)
+#define mutex_lock(l)	((l)->held ? abort() : (void)((l)->held = true))
+#define mutex_unlock(l)	((l)->held = false)
 #define raw_spin_lock_init(l)			((l)->held = false)
 /* Taken twice: a deadlock in the kernel */
 #define raw_spin_lock_irqsave(l, f)	((f) = (l)->held ? (abort(), 0) : ((l)->held = true))
@@ -130,11 +140,16 @@ static inline bool hrtimer_cancel(struct hrtimer *t)
 }
 
 #define hrtimer_get_expires(t)	((t)->expires)
+#define hrtimer_set_expires(t, e)	((t)->expires = (e))
+#define ktime_add_ns(t, ns)	((t) + (s64)(ns))
 
-static inline void hrtimer_forward_now(struct hrtimer *t, ktime_t interval)
+static inline u64 hrtimer_forward_now(struct hrtimer *t, ktime_t interval)
 {
-	while (t->expires <= now_ns)
+	u64 n = 0;
+
+	for (; t->expires <= now_ns; n++)
 		t->expires += interval;
+	return n;
 }
 
 static inline void host_hrtimer_setup(struct hrtimer *t,
@@ -156,6 +171,7 @@ static inline void host_hrtimer_setup(struct hrtimer *t,
 struct hv_lapic;
 struct hv_ioapic;
 struct hv_pic;
+struct hv_pit;
 struct hv_vcpu;
 
 #include <linux/hv.h>
@@ -169,6 +185,7 @@ struct hv_vm {
 	bool irqchip_in_kernel;
 	struct hv_ioapic *ioapic;
 	struct hv_pic *pic;
+	struct hv_pit *pit;
 };
 
 struct hv_vcpu {

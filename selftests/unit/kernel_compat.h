@@ -39,6 +39,7 @@ typedef struct {
 #define BITS_PER_LONG		64
 #define BIT(n)			(1ul << (n))
 #define BIT_ULL(n)		(1ull << (n))
+#define mul_u64_u32_div(a, m, d)	((u64)((__uint128_t)(a) * (u32)(m) / (u32)(d)))
 #define div_u64(a, b)		((u64)(a) / (u32)(b))
 #define div64_u64(a, b)		((u64)(a) / (u64)(b))
 #define div64_u64_rem(a, b, r)	(*(r) = (u64)(a) % (u64)(b), (u64)(a) / (u64)(b))

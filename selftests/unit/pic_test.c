@@ -23,6 +23,27 @@ bool hv_lapic_accepts_extint(struct hv_vcpu *vcpu)
 	return accepts;
 }
 
+/* Lines whose interrupts have ended */
+static unsigned int acked;
+
+bool hv_irqfd_resamples(struct hv_vm *vm)
+{
+	(void)vm;
+	return true;
+}
+
+void hv_irq_acked(struct hv_vm *vm, unsigned int chip, unsigned int pin)
+{
+	if (vm->pic->lock.held)
+		abort();
+	acked |= 1u << (chip * 8 + pin);
+}
+
+static int set_pin(struct hv_vm *vm, unsigned int pin, bool level)
+{
+	return hv_pic_set_source(vm, pin, HV_IRQ_VMM, level);
+}
+
 FIXTURE(pics) {
 	struct hv_vm vm;
 	struct hv_vcpu v;
@@ -69,8 +90,8 @@ static void init(struct hv_vm *vm, u8 icw4)
 
 static void pulse(struct hv_vm *vm, unsigned int pin)
 {
-	hv_pic_set_pin(vm, pin, true);
-	hv_pic_set_pin(vm, pin, false);
+	set_pin(vm, pin, true);
+	set_pin(vm, pin, false);
 }
 
 /* The processor takes what there is: vector or -1 */
@@ -82,6 +103,7 @@ static int take(struct hv_vm *vm)
 FIXTURE_SETUP(pics)
 {
 	accepts = true;
+	acked = 0;
 	ASSERT_EQ(0, hv_pic_create(&self->vm));
 	self->v.vm = &self->vm;
 	self->vm.vcpus[self->vm.nr_vcpus++] = &self->v;
@@ -114,9 +136,9 @@ TEST_F(pics, edge)
 {
 	struct hv_vm *vm = &self->vm;
 
-	EXPECT_EQ(1, hv_pic_set_pin(vm, 3, true));
+	EXPECT_EQ(1, set_pin(vm, 3, true));
 	EXPECT_EQ(1, self->v.kicks);
-	EXPECT_EQ(0, hv_pic_set_pin(vm, 3, true));
+	EXPECT_EQ(0, set_pin(vm, 3, true));
 	EXPECT_EQ(8, irr(vm, M));
 	EXPECT_EQ(0x23, take(vm));
 	EXPECT_EQ(0, irr(vm, M));
@@ -124,7 +146,7 @@ TEST_F(pics, edge)
 	out(vm, M, 0x20);
 	EXPECT_EQ(0, isr(vm, M));
 	/* The line is still high: no edge */
-	EXPECT_EQ(0, hv_pic_set_pin(vm, 3, true));
+	EXPECT_EQ(0, set_pin(vm, 3, true));
 	EXPECT_EQ(-1, take(vm));
 	pulse(vm, 3);
 	pulse(vm, 3);
@@ -138,18 +160,18 @@ TEST_F(pics, level)
 	struct hv_vm *vm = &self->vm;
 
 	out(vm, 0x4d0, 1 << 5);
-	hv_pic_set_pin(vm, 5, true);
+	set_pin(vm, 5, true);
 	EXPECT_EQ(0x25, take(vm));
 	EXPECT_EQ(0x20, irr(vm, M));
 	EXPECT_EQ(-1, take(vm));
 	out(vm, M, 0x20);
 	EXPECT_EQ(0x25, take(vm));
-	hv_pic_set_pin(vm, 5, false);
+	set_pin(vm, 5, false);
 	EXPECT_EQ(0, irr(vm, M));
 	out(vm, M, 0x20);
 	EXPECT_EQ(-1, take(vm));
 	/* A line that is high and becomes level-triggered */
-	hv_pic_set_pin(vm, 6, true);
+	set_pin(vm, 6, true);
 	EXPECT_EQ(0x26, take(vm));
 	out(vm, M, 0x20);
 	EXPECT_EQ(-1, take(vm));
@@ -162,7 +184,7 @@ TEST_F(pics, masked)
 	struct hv_vm *vm = &self->vm;
 
 	out(vm, M + 1, 0x10);
-	EXPECT_EQ(-1, hv_pic_set_pin(vm, 4, true));
+	EXPECT_EQ(-1, set_pin(vm, 4, true));
 	EXPECT_EQ(0, self->v.kicks);
 	EXPECT_EQ(-1, take(vm));
 	EXPECT_EQ(0x10, irr(vm, M));
@@ -341,15 +363,15 @@ TEST_F(pics, spurious)
 
 	out(vm, 0x4d0, 0x08);
 	out(vm, 0x4d1, 0x02);
-	hv_pic_set_pin(vm, 3, true);
+	set_pin(vm, 3, true);
 	EXPECT_TRUE(hv_pic_output(vm));
-	hv_pic_set_pin(vm, 3, false);
+	set_pin(vm, 3, false);
 	EXPECT_FALSE(hv_pic_output(vm));
 	EXPECT_EQ(0x27, hv_pic_ack(vm));
 	EXPECT_EQ(0, isr(vm, M));
 	/* The master has the request of the slave, which has none any more. */
-	hv_pic_set_pin(vm, 9, true);
-	hv_pic_set_pin(vm, 9, false);
+	set_pin(vm, 9, true);
+	set_pin(vm, 9, false);
 	EXPECT_EQ(0x2f, take(vm));
 	EXPECT_EQ(4, isr(vm, M));
 	EXPECT_EQ(0, isr(vm, S));
@@ -384,8 +406,8 @@ TEST_F(pics, initialization)
 	struct hv_vm *vm = &self->vm;
 
 	out(vm, 0x4d0, 0x20);
-	hv_pic_set_pin(vm, 4, true);
-	hv_pic_set_pin(vm, 5, true);
+	set_pin(vm, 4, true);
+	set_pin(vm, 5, true);
 	out(vm, M, 0x68);
 	out(vm, M, 0xc3);
 	out(vm, M + 1, 0x10);
@@ -399,9 +421,62 @@ TEST_F(pics, initialization)
 	EXPECT_EQ(0x25, take(vm));
 	pulse(vm, 0);
 	EXPECT_EQ(0x20, take(vm));
-	EXPECT_EQ(0, hv_pic_set_pin(vm, 4, true));
-	hv_pic_set_pin(vm, 4, false);
-	EXPECT_EQ(1, hv_pic_set_pin(vm, 4, true));
+	EXPECT_EQ(0, set_pin(vm, 4, true));
+	set_pin(vm, 4, false);
+	EXPECT_EQ(1, set_pin(vm, 4, true));
+}
+
+/* Whoever waits for the end of an interrupt hears of it, in all ways in which it can end. */
+TEST_F(pics, acks)
+{
+	struct hv_vm *vm = &self->vm;
+
+	pulse(vm, 1);
+	EXPECT_TRUE(hv_pic_pending(vm, 1));
+	take(vm);
+	EXPECT_EQ(0, acked);
+	EXPECT_TRUE(hv_pic_pending(vm, 1));
+	out(vm, M, 0x20);
+	EXPECT_EQ(1 << 1, acked);
+	EXPECT_FALSE(hv_pic_pending(vm, 1));
+	/* Nothing is in service: nothing ends. */
+	acked = 0;
+	out(vm, M, 0x20);
+	out(vm, M, 0x65);
+	EXPECT_EQ(0, acked);
+	pulse(vm, 12);
+	take(vm);
+	out(vm, S, 0x64);
+	EXPECT_EQ(1 << 12, acked);
+	out(vm, M, 0xe2);
+	EXPECT_EQ(1 << 12 | 1 << 2, acked);
+	/* Masked is not pending; a new initialization ends all. */
+	acked = 0;
+	out(vm, M + 1, 0x08);
+	pulse(vm, 3);
+	EXPECT_FALSE(hv_pic_pending(vm, 3));
+	pulse(vm, 4);
+	take(vm);
+	init(vm, 0x03);
+	EXPECT_EQ(1 << 3 | 1 << 4, acked);
+	acked = 0;
+	pulse(vm, 5);
+	take(vm);
+	EXPECT_EQ(1 << 5, acked);
+}
+
+/* A line is high as long as one source holds it. */
+TEST_F(pics, sources)
+{
+	struct hv_vm *vm = &self->vm;
+
+	out(vm, 0x4d0, 1 << 5);
+	hv_pic_set_source(vm, 5, HV_IRQ_RESAMPLE, true);
+	set_pin(vm, 5, true);
+	hv_pic_set_source(vm, 5, HV_IRQ_RESAMPLE, false);
+	EXPECT_EQ(1 << 5, irr(vm, M));
+	set_pin(vm, 5, false);
+	EXPECT_EQ(0, irr(vm, M));
 }
 
 TEST_F(pics, state)

@@ -35,6 +35,8 @@ static void vm_destroy(struct kref *ref)
 	/* First: the notifier is the last one from outside that looks into the VM. */
 	hv_mmu_shutdown(vm);
 	hv_clock_vm_leave(vm);
+	if (vm->pit)
+		hv_pit_destroy(vm);
 	for (i = 0; i < vm->nr_vcpus; i++)
 		hv_vcpu_destroy(vm->vcpus[i]);
 	if (vm->ioapic)

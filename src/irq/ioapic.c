@@ -44,6 +44,7 @@
  * @id: 4 bits
  * @lines: lines that are asserted
  * @asserted: by enum hv_irq_source: lines that it asserts; wired or
+ * @awaited: edge-triggered pins whose EOI somebody waits for (HV_IRQ_PIT)
  * @sent: edge-triggered pins whose edge has been delivered since the line rose
  * @rte: redirection table
  */
@@ -54,12 +55,17 @@ struct hv_ioapic {
 	u32 id;
 	u32 lines;
 	u32 asserted[HV_NR_IRQ_SOURCES];
+	u32 awaited;
 	u32 sent;
 	u64 rte[IOAPIC_PINS];
 };
 
-/* Lock held. Send what the pin's entry says; result as hv_apic_deliver(). */
-static int ioapic_service(struct hv_vm *vm, struct hv_ioapic *io, unsigned int pin)
+/*
+ * Lock held. Send what the pin's entry says; result as hv_apic_deliver(). @await: the sender
+ * wants to hear of the EOI, which for an edge only happens if the LAPIC takes it for a level:
+ * it looks at nothing else.
+ */
+static int ioapic_service(struct hv_vm *vm, struct hv_ioapic *io, unsigned int pin, bool await)
 {
 	u64 rte = io->rte[pin];
 	struct hv_apic_msg msg = {
@@ -67,7 +73,7 @@ static int ioapic_service(struct hv_vm *vm, struct hv_ioapic *io, unsigned int p
 		.vector = rte,
 		.mode = rte >> 8 & 7,
 		.logical = rte & RTE_LOGICAL,
-		.level = rte & RTE_LEVEL,
+		.level = await || (rte & RTE_LEVEL),
 		.assert = true,
 	};
 	int ret;
@@ -80,11 +86,14 @@ static int ioapic_service(struct hv_vm *vm, struct hv_ioapic *io, unsigned int p
 	ret = hv_apic_deliver(vm, NULL, &msg);
 	if (ret < 0)
 		return ret;
-	if (!(rte & RTE_LEVEL))
+	if (!(rte & RTE_LEVEL)) {
 		io->sent |= BIT(pin);
-	else if (msg.mode == HV_DM_FIXED || msg.mode == HV_DM_LOWEST)
+		if (await)
+			io->awaited |= BIT(pin);
+	} else if (msg.mode == HV_DM_FIXED || msg.mode == HV_DM_LOWEST) {
 		/* Also if merged in the LAPIC with another pin's: one EOI is for both. */
 		io->rte[pin] |= RTE_REMOTE_IRR;
+	}
 	return ret;
 }
 
@@ -92,7 +101,7 @@ static int ioapic_service(struct hv_vm *vm, struct hv_ioapic *io, unsigned int p
 static void ioapic_service_level(struct hv_vm *vm, struct hv_ioapic *io, unsigned int pin)
 {
 	if ((io->rte[pin] & RTE_LEVEL) && (io->lines & BIT(pin)))
-		ioapic_service(vm, io, pin);
+		ioapic_service(vm, io, pin, false);
 }
 
 /* Lock held. A source sets its level; the line's is that of all sources together. */
@@ -141,7 +150,7 @@ int hv_ioapic_set_source(struct hv_vm *vm, unsigned int pin, enum hv_irq_source 
 		if (was && !(io->rte[pin] & RTE_LEVEL))
 			ret = 0;
 		else
-			ret = ioapic_service(vm, io, pin);
+			ret = ioapic_service(vm, io, pin, src == HV_IRQ_PIT);
 	}
 	raw_spin_unlock_irqrestore(&io->lock, flags);
 	return ret;
@@ -167,9 +176,11 @@ void hv_ioapic_eoi(struct hv_vm *vm, u8 vector)
 		return;
 	raw_spin_lock_irqsave(&io->lock, flags);
 	for (pin = 0; pin < IOAPIC_PINS; pin++)
-		if ((u8)io->rte[pin] == vector && (io->rte[pin] & RTE_REMOTE_IRR))
+		if ((u8)io->rte[pin] == vector &&
+		    ((io->rte[pin] & RTE_REMOTE_IRR) || (io->awaited & BIT(pin))))
 			pins |= BIT(pin);
-	if (pins && hv_irqfd_resamples(vm)) {
+	io->awaited &= ~pins;
+	if (pins && hv_irq_acks_wanted(vm)) {
 		raw_spin_unlock_irqrestore(&io->lock, flags);
 		for_each_set_bit(pin, &pins, IOAPIC_PINS)
 			hv_irq_acked(vm, HV_IRQCHIP_IOAPIC, pin);
@@ -180,6 +191,31 @@ void hv_ioapic_eoi(struct hv_vm *vm, u8 vector)
 		ioapic_service_level(vm, io, pin);
 	}
 	raw_spin_unlock_irqrestore(&io->lock, flags);
+}
+
+/**
+ * hv_ioapic_pending() - a pin's interrupt is yet to be ended by the guest
+ * @vm: VM with an IOAPIC
+ * @pin: 0..23
+ *
+ * Of edges only those of HV_IRQ_PIT are known.
+ *
+ * Context: any, interrupts on or off.
+ * Return: 1, 0; -1: the pin is masked.
+ */
+int hv_ioapic_pending(struct hv_vm *vm, unsigned int pin)
+{
+	struct hv_ioapic *io = vm->ioapic;
+	unsigned long flags;
+	int ret;
+
+	raw_spin_lock_irqsave(&io->lock, flags);
+	if (io->rte[pin] & RTE_MASK)
+		ret = -1;
+	else
+		ret = (io->awaited & BIT(pin)) || (io->rte[pin] & RTE_REMOTE_IRR);
+	raw_spin_unlock_irqrestore(&io->lock, flags);
+	return ret;
 }
 
 static u32 ioapic_read_reg(struct hv_ioapic *io)
@@ -213,6 +249,7 @@ static void ioapic_write_rte(struct hv_vm *vm, struct hv_ioapic *io, unsigned in
 	if (!(rte & RTE_LEVEL))
 		rte &= ~RTE_REMOTE_IRR;
 	io->rte[pin] = rte;
+	io->awaited &= ~BIT(pin);
 	ioapic_service_level(vm, io, pin);
 }
 
@@ -319,6 +356,7 @@ int hv_ioapic_set_state(struct hv_vm *vm, const struct hv_ioapic_state *s)
 	io->id = s->id & 0xf;
 	io->lines = s->irr & (BIT(IOAPIC_PINS) - 1);
 	io->sent = 0;
+	io->awaited = 0;
 	for (pin = 0; pin < IOAPIC_PINS; pin++) {
 		io->rte[pin] = s->redirtbl[pin].bits & RTE_VALID & ~RTE_STATUS;
 		if (!(io->rte[pin] & RTE_LEVEL))
@@ -326,7 +364,7 @@ int hv_ioapic_set_state(struct hv_vm *vm, const struct hv_ioapic_state *s)
 	}
 	for (pin = 0; pin < IOAPIC_PINS; pin++)
 		if (io->lines & BIT(pin))
-			ioapic_service(vm, io, pin);
+			ioapic_service(vm, io, pin, false);
 	raw_spin_unlock_irqrestore(&io->lock, flags);
 	return 0;
 }

@@ -83,6 +83,59 @@ static long set_irqchip(struct hv_vm *vm, void *data, unsigned long arg)
 	}
 }
 
+static long create_pit(struct hv_vm *vm, void *data, unsigned long arg)
+{
+	return hv_pit_create(vm, true);
+}
+
+static long create_pit2(struct hv_vm *vm, void *data, unsigned long arg)
+{
+	const struct hv_pit_config *config = data;
+
+	if (config->flags & ~HV_PIT_SPEAKER_DUMMY)
+		return -EINVAL;
+	return hv_pit_create(vm, config->flags & HV_PIT_SPEAKER_DUMMY);
+}
+
+static long get_pit(struct hv_vm *vm, void *data, unsigned long arg)
+{
+	struct hv_pit_state *state = data;
+	struct hv_pit_state2 s;
+	int rc = hv_pit_get_state(vm, &s);
+
+	if (!rc)
+		memcpy(state->channels, s.channels, sizeof(state->channels));
+	return rc;
+}
+
+static long get_pit2(struct hv_vm *vm, void *data, unsigned long arg)
+{
+	return hv_pit_get_state(vm, data);
+}
+
+static long set_pit(struct hv_vm *vm, void *data, unsigned long arg)
+{
+	const struct hv_pit_state *state = data;
+
+	return hv_pit_set_state(vm, state->channels, NULL);
+}
+
+static long set_pit2(struct hv_vm *vm, void *data, unsigned long arg)
+{
+	const struct hv_pit_state2 *state = data;
+
+	return hv_pit_set_state(vm, state->channels, &state->flags);
+}
+
+static long reinject_control(struct hv_vm *vm, void *data, unsigned long arg)
+{
+	struct hv_reinject_control control;
+
+	if (copy_from_user(&control, (void __user *)arg, sizeof(control)))
+		return -EFAULT;
+	return hv_pit_reinject(vm, control.pit_reinject);
+}
+
 static long set_gsi_routing(struct hv_vm *vm, void *data, unsigned long arg)
 {
 	const struct hv_irq_routing *header = data;
@@ -152,10 +205,14 @@ bool hv_irq_pio(struct hv_vm *vm, u16 port, unsigned int size, void *data, bool 
 	if (!vm->pic)
 		return false;
 	for (i = 0; i < size; i++)
-		if (!hv_pic_has_port(port + i))
+		if (!hv_pic_has_port(port + i) && !hv_pit_has_port(vm, port + i))
 			return false;
-	for (i = 0; i < size; i++)
-		hv_pic_pio(vm, port + i, byte + i, write);
+	for (i = 0; i < size; i++) {
+		if (hv_pic_has_port(port + i))
+			hv_pic_pio(vm, port + i, byte + i, write);
+		else
+			hv_pit_pio(vm, port + i, byte + i, write);
+	}
 	return true;
 }
 
@@ -166,6 +223,13 @@ static const struct hv_ioctl vm_ioctls[] = {
 	{ HV_IRQFD, 0, .vm = hv_irqfd_call },
 	{ HV_SET_GSI_ROUTING, 0, .vm = set_gsi_routing },
 	{ HV_CREATE_IRQCHIP, HV_IOC_LOCK, .vm = create_irqchip },
+	{ HV_CREATE_PIT, HV_IOC_LOCK, .vm = create_pit },
+	{ HV_CREATE_PIT2, HV_IOC_LOCK, .vm = create_pit2 },
+	{ HV_GET_PIT, 0, .vm = get_pit },
+	{ HV_SET_PIT, HV_IOC_COPYIN, .vm = set_pit },
+	{ HV_GET_PIT2, 0, .vm = get_pit2 },
+	{ HV_SET_PIT2, 0, .vm = set_pit2 },
+	{ HV_REINJECT_CONTROL, 0, .vm = reinject_control },
 	{ HV_GET_IRQCHIP, 0, .vm = get_irqchip },
 	{ HV_SET_IRQCHIP, HV_IOC_COPYIN, .vm = set_irqchip },
 };

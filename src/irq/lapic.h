@@ -183,6 +183,15 @@ bool hv_lapic_mmio(struct hv_vcpu *vcpu, u64 gpa, unsigned int len, void *data, 
 /* ioapic.c */
 bool hv_ioapic_mmio(struct hv_vm *vm, u64 gpa, unsigned int len, void *data, bool write);
 
+/* The PIT's interrupt */
+#define HV_PIT_GSI	0
+
+/* Somebody waits for the end of interrupts; any context */
+static inline bool hv_irq_acks_wanted(struct hv_vm *vm)
+{
+	return vm->pit || hv_irqfd_resamples(vm);
+}
+
 /* irqfd.c */
 long hv_irqfd_call(struct hv_vm *vm, void *data, unsigned long arg);
 

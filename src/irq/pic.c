@@ -5,7 +5,7 @@
  * down is ignored here too: single mode, MCS-80 mode, buffered mode, and LTIM, which the ELCR
  * replaces. A latched edge stays when its line falls before the acknowledge: VMMs pulse.
  */
-#include <linux/bits.h>
+#include <linux/bitops.h>
 #include <linux/errno.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
@@ -49,11 +49,15 @@ static const u8 pic_elcr_mask[PIC_CHIPS] = { 0xf8, 0xde };
  * struct hv_pic - the two controllers
  * @lock: everything below, see locking.rst. Interrupts off, any context
  * @output: INTR of the master; written with @lock, read without
+ * @asserted: by enum hv_irq_source: lines that it asserts; wired or
+ * @acked: lines whose interrupt has ended since the lock was taken
  * @chip: master and slave. last_irr has the levels of the lines
  */
 struct hv_pic {
 	raw_spinlock_t lock;
 	bool output;
+	u16 asserted[HV_NR_IRQ_SOURCES];
+	u16 acked;
 	struct hv_pic_state chip[PIC_CHIPS];
 };
 
@@ -113,29 +117,60 @@ static void pic_raise(struct hv_vm *vm)
 			hv_vcpu_request(vcpu, HV_REQ_EVENT);
 }
 
+/* Interrupts have ended: those who wait for that hear of it when the lock is released. */
+static void pic_end(struct hv_pic *pic, unsigned int n, u8 lines)
+{
+	pic->chip[n].isr &= ~lines;
+	pic->acked |= lines << n * PIC_LINES;
+}
+
 /* Lock held; releases it. */
 static void pic_unlock(struct hv_vm *vm, bool was, unsigned long flags)
 {
 	struct hv_pic *pic = vm->pic;
+	unsigned long acked = pic->acked;
+	unsigned int line;
 	bool raise;
 
+	pic->acked = 0;
 	pic_update(pic);
 	raise = pic->output && !was;
 	raw_spin_unlock_irqrestore(&pic->lock, flags);
 	if (raise)
 		pic_raise(vm);
+	if (!acked || !hv_irq_acks_wanted(vm))
+		return;
+	for_each_set_bit(line, &acked, PIC_CHIPS * PIC_LINES)
+		hv_irq_acked(vm, HV_IRQCHIP_PIC_MASTER + line / PIC_LINES, line % PIC_LINES);
+}
+
+/* Lock held. A source sets its level; the line's is that of all sources together. */
+static bool pic_line_level(struct hv_pic *pic, unsigned int pin, enum hv_irq_source src,
+			   bool level)
+{
+	unsigned int i;
+
+	if (level)
+		pic->asserted[src] |= BIT(pin);
+	else
+		pic->asserted[src] &= ~BIT(pin);
+	for (i = 0; i < HV_NR_IRQ_SOURCES; i++)
+		if (pic->asserted[i] & BIT(pin))
+			return true;
+	return false;
 }
 
 /**
- * hv_pic_set_pin() - set the level of an input
+ * hv_pic_set_source() - set the level at which a source drives an input
  * @vm: VM
  * @pin: 0..7 of the master, 8..15 of the slave
+ * @src: who; the line is asserted as long as one source asserts it
  * @level: level
  *
  * Context: any, interrupts on or off.
  * Return: 1, 0: that line had a request already, -1: masked, or no PICs.
  */
-int hv_pic_set_pin(struct hv_vm *vm, unsigned int pin, bool level)
+int hv_pic_set_source(struct hv_vm *vm, unsigned int pin, enum hv_irq_source src, bool level)
 {
 	struct hv_pic *pic = vm->pic;
 	struct hv_pic_state *s;
@@ -148,6 +183,7 @@ int hv_pic_set_pin(struct hv_vm *vm, unsigned int pin, bool level)
 		return -1;
 	raw_spin_lock_irqsave(&pic->lock, flags);
 	was = pic->output;
+	level = pic_line_level(pic, pin, src, level);
 	s = &pic->chip[pin / PIC_LINES];
 	was_irr = s->irr;
 	if (level) {
@@ -167,16 +203,42 @@ int hv_pic_set_pin(struct hv_vm *vm, unsigned int pin, bool level)
 	return ret;
 }
 
+/**
+ * hv_pic_pending() - a line's interrupt is yet to be ended by the guest
+ * @vm: VM with PICs
+ * @pin: 0..7 of the master, 8..15 of the slave
+ *
+ * Context: any, interrupts on or off.
+ * Return: true if it is in service, or requested and not masked.
+ */
+bool hv_pic_pending(struct hv_vm *vm, unsigned int pin)
+{
+	struct hv_pic *pic = vm->pic;
+	const struct hv_pic_state *s = &pic->chip[pin / PIC_LINES];
+	unsigned long flags;
+	bool ret;
+
+	raw_spin_lock_irqsave(&pic->lock, flags);
+	ret = (s->isr | (s->irr & ~s->imr)) & BIT(pin % PIC_LINES);
+	raw_spin_unlock_irqrestore(&pic->lock, flags);
+	return ret;
+}
+
 /* ---- acknowledge and end of interrupt: lock held ---- */
 
-static void pic_take(struct hv_pic_state *s, unsigned int line)
+static void pic_take(struct hv_pic *pic, unsigned int n, unsigned int line)
 {
+	struct hv_pic_state *s = &pic->chip[n];
+
 	if (!(s->elcr & BIT(line)))
 		s->irr &= ~BIT(line);
-	if (!s->auto_eoi)
+	if (!s->auto_eoi) {
 		s->isr |= BIT(line);
-	else if (s->rotate_on_auto_eoi)
+		return;
+	}
+	if (s->rotate_on_auto_eoi)
 		s->priority_add = (line + 1) % PIC_LINES;
+	pic_end(pic, n, BIT(line));
 }
 
 /* The processor's INTA cycles: the vector. */
@@ -186,14 +248,14 @@ static u8 pic_intack(struct hv_pic *pic)
 
 	if (line < 0)
 		return pic->chip[PIC_MASTER].irq_base + PIC_SPURIOUS;
-	pic_take(&pic->chip[PIC_MASTER], line);
+	pic_take(pic, PIC_MASTER, line);
 	if (line != PIC_CASCADE)
 		return pic->chip[PIC_MASTER].irq_base + line;
 
 	line = pic_request(pic, PIC_SLAVE);
 	if (line < 0)
 		return pic->chip[PIC_SLAVE].irq_base + PIC_SPURIOUS;
-	pic_take(&pic->chip[PIC_SLAVE], line);
+	pic_take(pic, PIC_SLAVE, line);
 	return pic->chip[PIC_SLAVE].irq_base + line;
 }
 
@@ -232,12 +294,14 @@ u8 hv_pic_ack(struct hv_vm *vm)
 /* ---- registers: lock held ---- */
 
 /* 82C59A, "Initialization Command Words": what ICW1 does by itself */
-static void pic_icw1(struct hv_pic_state *s, u8 val)
+static void pic_icw1(struct hv_pic *pic, unsigned int n, u8 val)
 {
+	struct hv_pic_state *s = &pic->chip[n];
+
 	s->init4 = val & ICW1_IC4;
 	/* Edges are forgotten; a line that is high must fall first. */
+	pic_end(pic, n, s->isr | (s->irr & ~s->elcr));
 	s->irr &= s->elcr;
-	s->isr = 0;
 	s->imr = 0;
 	s->priority_add = 0;
 	s->special_mask = 0;
@@ -251,8 +315,9 @@ static void pic_icw1(struct hv_pic_state *s, u8 val)
 	s->init_state = PIC_ICW2;
 }
 
-static void pic_ocw2(struct hv_pic_state *s, u8 val)
+static void pic_ocw2(struct hv_pic *pic, unsigned int n, u8 val)
 {
+	struct hv_pic_state *s = &pic->chip[n];
 	u8 cmd = val >> 5;
 	int line = val % PIC_LINES;
 
@@ -268,7 +333,7 @@ static void pic_ocw2(struct hv_pic_state *s, u8 val)
 	if (line < 0)
 		return;
 	if (cmd & OCW2_EOI)
-		s->isr &= ~BIT(line);
+		pic_end(pic, n, s->isr & BIT(line));
 	if (cmd & OCW2_ROTATE)
 		s->priority_add = (line + 1) % PIC_LINES;
 }
@@ -283,14 +348,14 @@ static void pic_ocw3(struct hv_pic_state *s, u8 val)
 		s->special_mask = !!(val & OCW3_SMM);
 }
 
-static void pic_write_command(struct hv_pic_state *s, u8 val)
+static void pic_write_command(struct hv_pic *pic, unsigned int n, u8 val)
 {
 	if (val & ICW1_INIT)
-		pic_icw1(s, val);
+		pic_icw1(pic, n, val);
 	else if (val & OCW3_SELECT)
-		pic_ocw3(s, val);
+		pic_ocw3(&pic->chip[n], val);
 	else
-		pic_ocw2(s, val);
+		pic_ocw2(pic, n, val);
 }
 
 static void pic_write_data(struct hv_pic_state *s, u8 val)
@@ -323,7 +388,7 @@ static u8 pic_read_poll(struct hv_pic *pic, unsigned int n)
 	pic->chip[n].poll = 0;
 	if (line < 0)
 		return 0;
-	pic_take(&pic->chip[n], line);
+	pic_take(pic, n, line);
 	return 0x80 | line;
 }
 
@@ -392,7 +457,7 @@ void hv_pic_pio(struct hv_vm *vm, u16 port, u8 *val, bool write)
 	} else if (port & 1) {
 		pic_write_data(s, *val);
 	} else {
-		pic_write_command(s, *val);
+		pic_write_command(pic, n, *val);
 	}
 	pic_unlock(vm, was, flags);
 }

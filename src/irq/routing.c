@@ -223,6 +223,11 @@ void hv_routing_destroy(struct hv_vm *vm)
 	RCU_INIT_POINTER(vm->routing, NULL);
 }
 
+static unsigned int pic_line(const struct hv_route *r)
+{
+	return (r->chip - HV_IRQCHIP_PIC_MASTER) * HV_PIC_LINES + r->pin;
+}
+
 static int route_drive(struct hv_vm *vm, const struct hv_route *r, enum hv_irq_source src,
 		       bool level)
 {
@@ -230,7 +235,7 @@ static int route_drive(struct hv_vm *vm, const struct hv_route *r, enum hv_irq_s
 		return level ? hv_msi_deliver(vm, r->addr, r->data) : -1;
 	if (r->chip == HV_IRQCHIP_IOAPIC)
 		return hv_ioapic_set_source(vm, r->pin, src, level);
-	return hv_pic_set_pin(vm, (r->chip - HV_IRQCHIP_PIC_MASTER) * HV_PIC_LINES + r->pin, level);
+	return hv_pic_set_source(vm, pic_line(r), src, level);
 }
 
 /* Index of a GSI's first route, -1: none. RCU. */
@@ -305,6 +310,38 @@ void hv_irq_pulse(struct hv_vm *vm, u32 gsi)
 }
 
 /**
+ * hv_irq_pending() - an interrupt of a GSI has not been ended by the guest
+ * @vm: VM
+ * @gsi: GSI
+ *
+ * A pin of the IOAPIC that is not masked counts before the PICs: a guest that uses the IOAPIC may
+ * leave a request in them for ever.
+ *
+ * Context: any, interrupts on or off.
+ */
+bool hv_irq_pending(struct hv_vm *vm, u32 gsi)
+{
+	const struct hv_route_table *t;
+	int i, ioapic = -1;
+	bool pic = false;
+
+	rcu_read_lock();
+	t = rcu_dereference(vm->routing);
+	for (i = first_route(t, gsi); i >= 0; i = t->routes[i].next) {
+		const struct hv_route *r = &t->routes[i];
+
+		if (r->msi)
+			continue;
+		if (r->chip == HV_IRQCHIP_IOAPIC)
+			ioapic = max(ioapic, hv_ioapic_pending(vm, r->pin));
+		else
+			pic |= hv_pic_pending(vm, pic_line(r));
+	}
+	rcu_read_unlock();
+	return ioapic >= 0 ? ioapic : pic;
+}
+
+/**
  * hv_irq_acked() - the guest has ended the interrupt of a pin
  * @vm: VM
  * @chip: HV_IRQCHIP_*
@@ -319,7 +356,10 @@ void hv_irq_acked(struct hv_vm *vm, unsigned int chip, unsigned int pin)
 
 	rcu_read_lock();
 	t = rcu_dereference(vm->routing);
-	for (i = t ? t->pin_head[chip][pin] : -1; i >= 0; i = t->routes[i].pin_next)
+	for (i = t ? t->pin_head[chip][pin] : -1; i >= 0; i = t->routes[i].pin_next) {
 		hv_irqfd_acked(vm, t->routes[i].gsi);
+		if (t->routes[i].gsi == HV_PIT_GSI && vm->pit)
+			hv_pit_acked(vm);
+	}
 	rcu_read_unlock();
 }

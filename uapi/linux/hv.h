@@ -65,7 +65,7 @@
 #define HV_CAP_NR_VCPUS				9
 /* Number of memory slots per VM: slot ids are below it. */
 #define HV_CAP_NR_MEMSLOTS			10
-/* In-kernel PIT (first interface); 0 as long as there's no PIT. */
+/* HV_CREATE_PIT, HV_GET_PIT, HV_SET_PIT: 0, only the second interface is announced. */
 #define HV_CAP_PIT				11
 /* A guest needs no delay after port I/O. */
 #define HV_CAP_NOP_IO_DELAY			12
@@ -81,6 +81,8 @@
 #define HV_CAP_USER_NMI				22
 /* HV_SET_GUEST_DEBUG. */
 #define HV_CAP_SET_GUEST_DEBUG			23
+/* HV_REINJECT_CONTROL */
+#define HV_CAP_REINJECT_CONTROL			24
 /* HV_SET_GSI_ROUTING; the value is the number of GSIs. */
 #define HV_CAP_IRQ_ROUTING			25
 /* HV_IRQ_LINE_STATUS. */
@@ -91,11 +93,11 @@
 #define HV_CAP_MCE				31
 /* HV_IRQFD. */
 #define HV_CAP_IRQFD				32
-/* In-kernel PIT (second interface); 0 as long as there's no PIT. */
+/* HV_CREATE_PIT2 */
 #define HV_CAP_PIT2				33
 /* HV_SET_BOOT_CPU_ID. */
 #define HV_CAP_SET_BOOT_CPU_ID			34
-/* State of the in-kernel PIT; 0 as long as there's no PIT. */
+/* HV_GET_PIT2, HV_SET_PIT2 */
 #define HV_CAP_PIT_STATE2			35
 /* I/O that signals eventfds; 0 as long as there is none. */
 #define HV_CAP_IOEVENTFD			36
@@ -417,6 +419,88 @@ struct hv_pic_state {
 	__u8 init4;
 	__u8 elcr;
 	__u8 elcr_mask;
+};
+
+/**
+ * struct hv_pit_channel_state - a counter of the 8254
+ * @count: count in force, up to 65536; 0: control word written, no count yet
+ * @latched_count: count latched
+ * @count_latched: byte of it that is read next: 0 nothing latched, 1 low, 2 high, 3 low of both,
+ *	4 high of both
+ * @status_latched: @status is read next
+ * @status: status latched
+ * @read_state: byte of the count that is read next, as @count_latched
+ * @write_state: byte of the count that is written next, likewise
+ * @write_latch: low byte, when the high byte is awaited
+ * @rw_mode: 1 low byte only, 2 high byte only, 3 both
+ * @mode: 0..5; 0xff: no control word yet
+ * @bcd: counts in BCD
+ * @gate: gate input; tied to 1 for counters 0 and 1
+ * @count_load_time: when @count was loaded, ns of the host's CLOCK_MONOTONIC; ignored when set
+ */
+struct hv_pit_channel_state {
+	__u32 count;
+	__u16 latched_count;
+	__u8 count_latched;
+	__u8 status_latched;
+	__u8 status;
+	__u8 read_state;
+	__u8 write_state;
+	__u8 write_latch;
+	__u8 rw_mode;
+	__u8 mode;
+	__u8 bcd;
+	__u8 gate;
+	__s64 count_load_time;
+};
+
+/**
+ * struct hv_pit_state - the PIT, first interface
+ * @channels: the three counters
+ */
+struct hv_pit_state {
+	struct hv_pit_channel_state channels[3];
+};
+
+/* The HPET has the interrupt of counter 0 */
+#define HV_PIT_FLAGS_HPET_LEGACY	0x00000001
+/* Bit 1 of port 0x61 is set */
+#define HV_PIT_FLAGS_SPEAKER_DATA_ON	0x00000002
+
+/**
+ * struct hv_pit_state2 - the PIT
+ * @channels: the three counters
+ * @flags: HV_PIT_FLAGS_*
+ * @reserved: 0
+ */
+struct hv_pit_state2 {
+	struct hv_pit_channel_state channels[3];
+	__u32 flags;
+	__u32 reserved[9];
+};
+
+/* Port 0x61, gate and output of counter 2, is the PIT's */
+#define HV_PIT_SPEAKER_DUMMY	1
+
+/**
+ * struct hv_pit_config - what PIT to make
+ * @flags: HV_PIT_SPEAKER_DUMMY or 0
+ * @pad: 0
+ */
+struct hv_pit_config {
+	__u32 flags;
+	__u32 pad[15];
+};
+
+/**
+ * struct hv_reinject_control - what becomes of ticks for which the guest is too slow
+ * @pit_reinject: 1: kept, and given one by one as the guest ends the one before (the state at
+ *	creation); 0: lost
+ * @reserved: 0
+ */
+struct hv_reinject_control {
+	__u8 pit_reinject;
+	__u8 reserved[31];
 };
 
 #define HV_IOAPIC_NUM_PINS	24
@@ -761,6 +845,28 @@ struct hv_enable_cap {
 #define HV_SET_IRQCHIP			_IOR(HVIO, 0x63, struct hv_irqchip)
 
 /**
+ * define HV_CREATE_PIT - the 8254 timer in the kernel
+ *
+ * Argument: ignored. HV_CREATE_PIT2 with HV_PIT_SPEAKER_DUMMY.
+ */
+#define HV_CREATE_PIT			_IO(HVIO, 0x64)
+
+/**
+ * define HV_GET_PIT - read the PIT's state, without flags
+ *
+ * Argument: struct hv_pit_state, written. Errors: ENXIO without a PIT.
+ */
+#define HV_GET_PIT			_IOWR(HVIO, 0x65, struct hv_pit_state)
+
+/**
+ * define HV_SET_PIT - write the PIT's state; the flags stay
+ *
+ * Argument: struct hv_pit_state. Errors: as HV_SET_PIT2. (The direction in the number is KVM's
+ * historical one.)
+ */
+#define HV_SET_PIT			_IOR(HVIO, 0x66, struct hv_pit_state)
+
+/**
  * define HV_IRQ_LINE_STATUS - HV_IRQ_LINE that tells what became of it
  *
  * Argument: struct hv_irq_level, @status is written. Errors: as HV_IRQ_LINE.
@@ -800,6 +906,38 @@ struct hv_enable_cap {
  * 1024 with HV_IRQFD_FLAG_RESAMPLE.
  */
 #define HV_IRQFD			_IOW(HVIO, 0x76, struct hv_irqfd)
+
+/**
+ * define HV_REINJECT_CONTROL - what becomes of ticks for which the guest is too slow
+ *
+ * Argument: pointer to struct hv_reinject_control. Errors: ENXIO without a PIT.
+ */
+#define HV_REINJECT_CONTROL		_IO(HVIO, 0x71)
+
+/**
+ * define HV_CREATE_PIT2 - the 8254 timer in the kernel
+ *
+ * Argument: struct hv_pit_config. Ports 0x40 to 0x43 no longer exit; counter 0 is connected to
+ * GSI 0. Errors: EEXIST if there is one, ENOENT without in-kernel PICs, EINVAL for unknown
+ * flags.
+ */
+#define HV_CREATE_PIT2			_IOW(HVIO, 0x77, struct hv_pit_config)
+
+/**
+ * define HV_GET_PIT2 - read the PIT's state
+ *
+ * Argument: struct hv_pit_state2, written. Errors: ENXIO without a PIT.
+ */
+#define HV_GET_PIT2			_IOR(HVIO, 0x9f, struct hv_pit_state2)
+
+/**
+ * define HV_SET_PIT2 - write the PIT's state
+ *
+ * Argument: struct hv_pit_state2. Counters that have a count start again with it.
+ * Errors: ENXIO without a PIT, EINVAL for unknown flags and impossible values; nothing
+ * has changed then.
+ */
+#define HV_SET_PIT2			_IOW(HVIO, 0xa0, struct hv_pit_state2)
 
 /**
  * define HV_SET_BOOT_CPU_ID - which vCPU starts
