@@ -170,6 +170,72 @@ TEST_F(irq, level_while_masked)
 	line(self, 21, 0);
 }
 
+/* Masked while it is in service and the line is high: the EOI brings no other one. */
+TEST_F(irq, masked_in_service)
+{
+	program(self, 21, 0x59 | RTE_LEVEL);
+	line(self, 21, 1);
+	guest_u32(self->vm, "eoi") = 0;
+	EXPECT_EQ(1, guest_call(self->vcpu, "window"));
+	program(self, 21, 0x59 | RTE_LEVEL | RTE_MASK);
+	EXPECT_EQ(0x59 | RTE_LEVEL | RTE_MASK | RTE_REMOTE_IRR,
+		  guest_call(self->vcpu, "ioapic_read", REDTBL(21)));
+	guest_call(self->vcpu, "apic_write", APIC_EOI, 0);
+	EXPECT_EQ(0x59 | RTE_LEVEL | RTE_MASK,
+		  guest_call(self->vcpu, "ioapic_read", REDTBL(21)));
+	EXPECT_EQ(1, guest_call(self->vcpu, "window"));
+	program(self, 21, 0x59 | RTE_LEVEL);
+	EXPECT_EQ(2, guest_call(self->vcpu, "window"));
+	line(self, 21, 0);
+	guest_call(self->vcpu, "apic_write", APIC_EOI, 0);
+}
+
+/* Guests end a level interrupt by hand so: edge-triggered and masked for a moment. */
+TEST_F(irq, edge_clears_remote_irr)
+{
+	program(self, 21, 0x59 | RTE_LEVEL);
+	line(self, 21, 1);
+	guest_u32(self->vm, "eoi") = 0;
+	EXPECT_EQ(1, guest_call(self->vcpu, "window"));
+	guest_call(self->vcpu, "ioapic_write", REDTBL(21), 0x59 | RTE_MASK);
+	EXPECT_EQ(0x59 | RTE_MASK, guest_call(self->vcpu, "ioapic_read", REDTBL(21)));
+	line(self, 21, 0);
+	guest_call(self->vcpu, "apic_write", APIC_EOI, 0);
+	program(self, 21, 0x59 | RTE_LEVEL);
+	EXPECT_EQ(1, guest_call(self->vcpu, "window"));
+}
+
+TEST_F(irq, delivery_mode_nmi)
+{
+	program(self, 20, 4U << 8);
+	line(self, 20, 1);
+	guest_call(self->vcpu, "identity", 1);
+	EXPECT_EQ(1, self->count[NMI_VECTOR]);
+	line(self, 20, 0);
+	guest_call(self->vcpu, "identity", 1);
+	EXPECT_EQ(1, self->count[NMI_VECTOR]);
+}
+
+/*
+ * A level that nobody takes back interrupts again at each EOI. After 10000 in a row there is
+ * a pause, so that the guest, and its host, can do something else.
+ */
+TEST_F(irq, stuck_level)
+{
+	unsigned int n;
+
+	program(self, 21, 0x59 | RTE_LEVEL);
+	line(self, 21, 1);
+	EXPECT_EQ(10000, guest_call(self->vcpu, "spin_until", 10000));
+	EXPECT_EQ(10000, guest_call(self->vcpu, "window"));
+	sleep_us(50000);
+	n = guest_call(self->vcpu, "window");
+	EXPECT_GT(n, 10000);
+	line(self, 21, 0);
+	n = guest_call(self->vcpu, "window");
+	EXPECT_EQ(n, guest_call(self->vcpu, "window"));
+}
+
 TEST_F(irq, status)
 {
 	program(self, 20, 0x51);

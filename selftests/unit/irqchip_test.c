@@ -322,6 +322,89 @@ TEST_F(chips, illegal_vectors)
 	EXPECT_EQ(0x40, rd(v, APIC_R_ESR));
 }
 
+/* ---- IOAPIC ---- */
+
+static void fire(struct hrtimer *t)
+{
+	if (t->expires > now_ns)
+		now_ns = t->expires;
+	t->active = t->function(t) == HRTIMER_RESTART;
+}
+
+TEST_F(chips, stuck_level)
+{
+	struct hv_vcpu *v = &self->v[0];
+	struct hrtimer *pause = &self->vm.ioapic->pause;
+	unsigned int i;
+
+	enable(v);
+	rte(&self->vm, 5, 0x8041);
+	rte(&self->vm, 6, 0x8051);
+	/* A line that is released in time is not stuck, however often it comes. */
+	for (i = 0; i < 3 * IOAPIC_STUCK_EOIS; i++) {
+		hv_ioapic_set_pin(&self->vm, 5, true);
+		if (take(v) != 0x41)
+			break;
+		if (i % 2)
+			hv_ioapic_set_pin(&self->vm, 5, false);
+		eoi(v);
+	}
+	EXPECT_EQ(3 * IOAPIC_STUCK_EOIS, i);
+	EXPECT_FALSE(pause->active);
+	/* One that stays */
+	hv_ioapic_set_pin(&self->vm, 5, true);
+	for (i = 0; take(v) == 0x41; i++)
+		eoi(v);
+	EXPECT_EQ(IOAPIC_STUCK_EOIS, i);
+	EXPECT_TRUE(pause->active);
+	EXPECT_EQ(IOAPIC_STUCK_PAUSE, pause->expires - now_ns);
+	/* Others go on meanwhile. */
+	hv_ioapic_set_pin(&self->vm, 6, true);
+	EXPECT_EQ(0x51, take(v));
+	hv_ioapic_set_pin(&self->vm, 6, false);
+	eoi(v);
+	fire(pause);
+	EXPECT_EQ(0x41, take(v));
+	/* Released in the pause: nothing comes. */
+	eoi(v);
+	for (i = 1; take(v) == 0x41; i++)
+		eoi(v);
+	EXPECT_EQ(IOAPIC_STUCK_EOIS, i);
+	hv_ioapic_set_pin(&self->vm, 5, false);
+	fire(pause);
+	EXPECT_EQ(-1, take(v));
+}
+
+/* The PIT hears of the end of an edge. */
+TEST_F(chips, awaited_edge)
+{
+	struct hv_vcpu *v = &self->v[0];
+
+	enable(v);
+	EXPECT_EQ(-1, hv_ioapic_pending(&self->vm, 2));
+	rte(&self->vm, 2, 0x41);
+	EXPECT_EQ(0, hv_ioapic_pending(&self->vm, 2));
+	hv_ioapic_set_source(&self->vm, 2, HV_IRQ_PIT, true);
+	hv_ioapic_set_source(&self->vm, 2, HV_IRQ_PIT, false);
+	EXPECT_EQ(1, hv_ioapic_pending(&self->vm, 2));
+	EXPECT_EQ(0, io_rd(&self->vm, 0x14) & 0x4000);
+	EXPECT_EQ(0x41, take(v));
+	EXPECT_EQ(1, hv_ioapic_pending(&self->vm, 2));
+	eoi(v);
+	EXPECT_EQ(0, hv_ioapic_pending(&self->vm, 2));
+	/* Edges of others are not followed. */
+	hv_ioapic_set_pin(&self->vm, 2, true);
+	EXPECT_EQ(0, hv_ioapic_pending(&self->vm, 2));
+	EXPECT_EQ(0x41, take(v));
+	eoi(v);
+	hv_ioapic_set_pin(&self->vm, 2, false);
+	/* Programmed anew: nothing is awaited. */
+	hv_ioapic_set_source(&self->vm, 2, HV_IRQ_PIT, true);
+	EXPECT_EQ(1, hv_ioapic_pending(&self->vm, 2));
+	rte(&self->vm, 2, 0x42);
+	EXPECT_EQ(0, hv_ioapic_pending(&self->vm, 2));
+}
+
 /* ---- IPIs ---- */
 
 TEST_F(chips, shorthands)

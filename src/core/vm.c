@@ -35,14 +35,15 @@ static void vm_destroy(struct kref *ref)
 	/* First: the notifier is the last one from outside that looks into the VM. */
 	hv_mmu_shutdown(vm);
 	hv_clock_vm_leave(vm);
+	/* Their timers send interrupts to vCPUs. */
 	if (vm->pit)
 		hv_pit_destroy(vm);
-	for (i = 0; i < vm->nr_vcpus; i++)
-		hv_vcpu_destroy(vm->vcpus[i]);
 	if (vm->ioapic)
 		hv_ioapic_destroy(vm);
 	if (vm->pic)
 		hv_pic_destroy(vm);
+	for (i = 0; i < vm->nr_vcpus; i++)
+		hv_vcpu_destroy(vm->vcpus[i]);
 	hv_routing_destroy(vm);
 	hv_backend->vm_destroy(vm);
 	hv_mmu_destroy(vm);

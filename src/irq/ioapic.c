@@ -4,15 +4,25 @@
  * cases): 24 pins, version 0x11, so EOIs come only as broadcasts of LAPICs.
  */
 #include <linux/errno.h>
+#include <linux/hrtimer.h>
+#include <linux/ktime.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
+#include <hv/host.h>
 #include <hv/vm.h>
 #include "lapic.h"
 
 #define IOAPIC_BASE		0xfec00000ULL
 #define IOAPIC_SIZE		0x100
 #define IOAPIC_PINS		HV_IOAPIC_NUM_PINS
+
+/*
+ * A level that is still there at this many EOIs in a row is one that the guest has no handler
+ * for: it interrupts again after a pause, in which the guest can do something about it.
+ */
+#define IOAPIC_STUCK_EOIS	10000
+#define IOAPIC_STUCK_PAUSE	10000000ULL	/* ns */
 
 /* Memory-mapped registers (82093AA 3.1) */
 #define IOAPIC_MM_SELECT	0x00
@@ -37,6 +47,7 @@
 
 /**
  * struct hv_ioapic - I/O APIC
+ * @vm: VM
  * @lock: everything below. Taken with interrupts off, from any context; nothing but LAPICs
  *	is called with it held
  * @base: guest-physical address of the registers
@@ -45,10 +56,14 @@
  * @lines: lines that are asserted
  * @asserted: by enum hv_irq_source: lines that it asserts; wired or
  * @awaited: edge-triggered pins whose EOI somebody waits for (HV_IRQ_PIT)
+ * @stuck: pins that interrupt again when @pause is over
+ * @eois: by pin: EOIs in a row at which the level was still there
+ * @pause: end of the pause of all pins in @stuck
  * @sent: edge-triggered pins whose edge has been delivered since the line rose
  * @rte: redirection table
  */
 struct hv_ioapic {
+	struct hv_vm *vm;
 	raw_spinlock_t lock;
 	u64 base;
 	u32 select;
@@ -56,6 +71,9 @@ struct hv_ioapic {
 	u32 lines;
 	u32 asserted[HV_NR_IRQ_SOURCES];
 	u32 awaited;
+	u32 stuck;
+	u16 eois[IOAPIC_PINS];
+	struct hrtimer pause;
 	u32 sent;
 	u64 rte[IOAPIC_PINS];
 };
@@ -118,6 +136,40 @@ static bool ioapic_line_level(struct hv_ioapic *io, unsigned int pin, enum hv_ir
 		if (io->asserted[i] & BIT(pin))
 			return true;
 	return false;
+}
+
+static enum hrtimer_restart ioapic_pause_ends(struct hrtimer *timer)
+{
+	struct hv_ioapic *io = container_of(timer, struct hv_ioapic, pause);
+	unsigned long flags, pins;
+	unsigned int pin;
+
+	raw_spin_lock_irqsave(&io->lock, flags);
+	pins = io->stuck;
+	io->stuck = 0;
+	for_each_set_bit(pin, &pins, IOAPIC_PINS)
+		ioapic_service_level(io->vm, io, pin);
+	raw_spin_unlock_irqrestore(&io->lock, flags);
+	return HRTIMER_NORESTART;
+}
+
+/* Lock held. The interrupt of a pin has ended; it may come again, but not for ever. */
+static void ioapic_ended(struct hv_vm *vm, struct hv_ioapic *io, unsigned int pin)
+{
+	io->rte[pin] &= ~RTE_REMOTE_IRR;
+	if (!(io->rte[pin] & RTE_LEVEL) || !(io->lines & BIT(pin))) {
+		io->eois[pin] = 0;
+		return;
+	}
+	if (++io->eois[pin] < IOAPIC_STUCK_EOIS) {
+		ioapic_service_level(vm, io, pin);
+		return;
+	}
+	io->eois[pin] = 0;
+	if (!io->stuck)
+		hrtimer_start(&io->pause, ktime_add_ns(ktime_get(), IOAPIC_STUCK_PAUSE),
+			      HRTIMER_MODE_ABS_PINNED_HARD);
+	io->stuck |= BIT(pin);
 }
 
 /**
@@ -186,10 +238,8 @@ void hv_ioapic_eoi(struct hv_vm *vm, u8 vector)
 			hv_irq_acked(vm, HV_IRQCHIP_IOAPIC, pin);
 		raw_spin_lock_irqsave(&io->lock, flags);
 	}
-	for_each_set_bit(pin, &pins, IOAPIC_PINS) {
-		io->rte[pin] &= ~RTE_REMOTE_IRR;
-		ioapic_service_level(vm, io, pin);
-	}
+	for_each_set_bit(pin, &pins, IOAPIC_PINS)
+		ioapic_ended(vm, io, pin);
 	raw_spin_unlock_irqrestore(&io->lock, flags);
 }
 
@@ -382,7 +432,9 @@ int hv_ioapic_create(struct hv_vm *vm)
 
 	if (!io)
 		return -ENOMEM;
+	io->vm = vm;
 	raw_spin_lock_init(&io->lock);
+	host_hrtimer_setup(&io->pause, ioapic_pause_ends, HRTIMER_MODE_ABS_PINNED_HARD);
 	io->base = IOAPIC_BASE;
 	for (pin = 0; pin < IOAPIC_PINS; pin++)
 		io->rte[pin] = RTE_MASK;
@@ -397,6 +449,7 @@ int hv_ioapic_create(struct hv_vm *vm)
  */
 void hv_ioapic_destroy(struct hv_vm *vm)
 {
+	hrtimer_cancel(&vm->ioapic->pause);
 	kfree(vm->ioapic);
 	vm->ioapic = NULL;
 }
