@@ -12,32 +12,11 @@
 /* What hv_next_interrupt() says if the PIC in the kernel will name the vector */
 #define HV_VECTOR_FROM_PIC	256
 
-enum hv_exc_class {
-	HV_EXC_BENIGN,
-	HV_EXC_CONTRIBUTORY,
-	HV_EXC_PAGE_FAULT,
-	HV_EXC_DOUBLE_FAULT,
-};
-
-/* SDM 3A 6.15, table 6-4: #DE, #TS, #NP, #SS, #GP, #CP contribute; #VE is as #PF */
-#define HV_CONTRIBUTORY	(BIT(0) | BIT(10) | BIT(11) | BIT(12) | BIT(13) | BIT(21))
-#define HV_PAGE_FAULTS	(BIT(14) | BIT(20))
 /* Exceptions that push an error code (SDM 3A table 6-1) */
 #define HV_ERROR_CODES	(BIT(8) | BIT(10) | BIT(11) | BIT(12) | BIT(13) | BIT(14) | BIT(17) | \
 			 BIT(21))
 /* Traps and aborts; all the others are faults and push RFLAGS.RF (SDM 3B 18.3.1.1) */
 #define HV_NOT_FAULTS	(BIT(1) | BIT(2) | BIT(3) | BIT(4) | BIT(8) | BIT(18))
-
-static enum hv_exc_class hv_exc_class(u8 vector)
-{
-	if (vector == HV_VEC_DF)
-		return HV_EXC_DOUBLE_FAULT;
-	if (vector < 32 && (HV_CONTRIBUTORY & BIT(vector)))
-		return HV_EXC_CONTRIBUTORY;
-	if (vector < 32 && (HV_PAGE_FAULTS & BIT(vector)))
-		return HV_EXC_PAGE_FAULT;
-	return HV_EXC_BENIGN;
-}
 
 static bool hv_is_exception(const struct hv_event *ev)
 {
@@ -77,7 +56,7 @@ void hv_queue_event(struct hv_vcpu *vcpu, const struct hv_event *ev)
 {
 	struct hv_vcpu_x86 *x = &vcpu->x86;
 	struct hv_event *old = NULL;
-	enum hv_exc_class first, second;
+	enum hv_exc_merge merge;
 
 	if (hv_is_exception(&x->injected))
 		old = &x->injected;
@@ -90,16 +69,14 @@ void hv_queue_event(struct hv_vcpu *vcpu, const struct hv_event *ev)
 		return;
 	}
 
-	first = hv_exc_class(old->vector);
-	second = hv_exc_class(ev->vector);
-	if (first == HV_EXC_DOUBLE_FAULT && second != HV_EXC_BENIGN) {
+	merge = hv_exc_merge(old->vector, ev->vector);
+	if (merge == HV_EXC_SHUTDOWN) {
 		hv_triple_fault(vcpu);
 		return;
 	}
 	if (hv_is_exception(&x->injected))
 		hv_clear_event(&x->injected);
-	if ((first == HV_EXC_CONTRIBUTORY && second == HV_EXC_CONTRIBUTORY) ||
-	    (first == HV_EXC_PAGE_FAULT && second != HV_EXC_BENIGN)) {
+	if (merge == HV_EXC_DOUBLE) {
 		x->exception = (struct hv_event) {
 			.type = HV_EVENT_EXCEPTION,
 			.vector = HV_VEC_DF,

@@ -12,6 +12,7 @@
 #include <asm/msr-index.h>
 #include <hv/vcpu.h>
 #include <hv/x86.h>
+#include "exc_merge.h"
 
 /* Without a CPUID leaf 0x80000008 (SDM 2A, CPUID) */
 #define HV_DEFAULT_MAXPHYADDR	36
@@ -28,7 +29,6 @@
 #define HV_VEC_BP	3
 #define HV_VEC_OF	4
 #define HV_VEC_UD	6
-#define HV_VEC_DF	8
 #define HV_VEC_SS	12
 #define HV_VEC_GP	13
 #define HV_VEC_PF	14
