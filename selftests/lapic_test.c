@@ -255,6 +255,25 @@ TEST_F(lapic, vapic)
 }
 
 /* A disabled LAPIC's page is nobody's: MMIO, or reads as ones (KVM's quirk). */
+/* The page moves with IA32_APIC_BASE; where it was there is nothing. */
+TEST_F(lapic, relocated)
+{
+	const uint64_t there = 0xfed80000;
+	uint64_t base;
+
+	ASSERT_EQ(1, vcpu_get_msr(self->vcpu, MSR_APIC_BASE, &base));
+	ASSERT_EQ(1, vcpu_set_msr(self->vcpu, MSR_APIC_BASE, there | (base & 0xfff)));
+	guest_call(self->vcpu, "apic_write", there - GUEST_APIC + APIC_TPR, 0x30);
+	EXPECT_EQ(0x30, guest_call(self->vcpu, "apic_read", there - GUEST_APIC + APIC_TPR));
+	EXPECT_EQ(0x30, lapic_reg(self->vcpu, APIC_TPR));
+	guest_start(self->vcpu, "apic_read", 1, (uint64_t[]){ APIC_TPR });
+	EXPECT_EQ(HV_EXIT_MMIO, vcpu_run(self->vcpu));
+	EXPECT_EQ(GUEST_APIC + APIC_TPR, self->vcpu->run->mmio.phys_addr);
+	guest_finish(self->vcpu);
+	ASSERT_EQ(1, vcpu_set_msr(self->vcpu, MSR_APIC_BASE, base));
+	EXPECT_EQ(0x30, guest_call(self->vcpu, "apic_read", APIC_TPR));
+}
+
 TEST_F(lapic, globally_disabled)
 {
 	struct hv_sregs s = vcpu_sregs(self->vcpu);

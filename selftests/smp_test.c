@@ -141,6 +141,67 @@ TEST_F(smp, init_resets)
 	}
 }
 
+/* INIT stops a vCPU that computes; SIPI starts it elsewhere, all inside one HV_RUN. */
+TEST_F(smp, init_while_running)
+{
+	volatile uint64_t *counter = guest_var(self->vm, "counter");
+	uint64_t seen;
+
+	ASSERT_EQ(0, set_mp_state(self->ap, HV_MP_STATE_RUNNABLE));
+	vcpu_long_mode(self->ap, NULL);
+	guest_start(self->ap, "count_sti", 0, NULL);
+	runner_start(&self->runner, self->ap);
+	ASSERT_TRUE(wait_for(*counter > 1000));
+	/* SIPI to a vCPU that runs is ignored. */
+	ipi(self, 1, DM_SIPI | SIPI_VECTOR);
+	seen = *counter;
+	EXPECT_TRUE(wait_for(*counter > seen + 1000));
+	EXPECT_FALSE(self->runner.done);
+
+	ipi(self, 1, DM_INIT | ASSERT_LEVEL);
+	sleep_us(20000);
+	seen = *counter;
+	sleep_us(20000);
+	EXPECT_EQ(seen, *counter);
+	EXPECT_FALSE(self->runner.done);
+	/* While it waits for SIPI an interrupt does not start it. */
+	ipi(self, 1, 0x90);
+	sleep_us(5000);
+	EXPECT_FALSE(self->runner.done);
+	ipi(self, 1, DM_SIPI | SIPI_VECTOR);
+	EXPECT_TRUE(wait_for(self->runner.done));
+	runner_stop(&self->runner);
+	EXPECT_EQ(0, self->runner.result);
+	EXPECT_EQ(PORT_MARK, self->ap->run->io.port);
+	EXPECT_EQ(seen, *counter);
+}
+
+/* A vCPU that is made while others run, and started by one of them */
+TEST_F(smp, hot_add)
+{
+	volatile uint64_t *counter = guest_var(self->vm, "counter");
+	struct runner busy, added;
+	struct vcpu *vcpu;
+
+	ASSERT_EQ(0, set_mp_state(self->ap, HV_MP_STATE_RUNNABLE));
+	vcpu_long_mode(self->ap, NULL);
+	guest_start(self->ap, "count_sti", 0, NULL);
+	runner_start(&busy, self->ap);
+	ASSERT_TRUE(wait_for(*counter > 1000));
+	vcpu = vcpu_create(self->vm, 5);
+	EXPECT_EQ(HV_MP_STATE_UNINITIALIZED, mp_state(vcpu));
+	runner_start(&added, vcpu);
+	ipi(self, 5, DM_INIT | ASSERT_LEVEL);
+	ipi(self, 5, DM_SIPI | SIPI_VECTOR);
+	EXPECT_TRUE(wait_for(added.done));
+	runner_stop(&added);
+	EXPECT_EQ(0, added.result);
+	EXPECT_EQ(PORT_MARK, vcpu->run->io.port);
+	EXPECT_FALSE(busy.done);
+	runner_stop(&busy);
+	vcpu_free(vcpu);
+}
+
 TEST_F(smp, mp_states)
 {
 	static const uint32_t states[] = {

@@ -288,6 +288,17 @@ static void hv_fix_error_code(struct hv_vcpu *vcpu, struct hv_event *ev)
 		ev->has_error = ev->vector < 32 && (HV_ERROR_CODES & BIT(ev->vector));
 }
 
+/* While one is being handled one more is remembered, not two (SDM 3A 6.7.1). */
+static void hv_limit_nmis(struct hv_vcpu *vcpu)
+{
+	struct hv_vcpu_x86 *x = &vcpu->x86;
+
+	if (atomic_read(&x->nmi_pending) < 2)
+		return;
+	if (x->injected.type == HV_EVENT_NMI || (hv_call(get_blocking, vcpu) & HV_BLOCK_NMI))
+		atomic_dec(&x->nmi_pending);
+}
+
 /**
  * hv_inject_events() - give the next event to the backend
  * @vcpu: loaded vCPU
@@ -327,6 +338,7 @@ void hv_inject_events(struct hv_vcpu *vcpu)
 		hv_call(inject, vcpu, &x->injected);
 	}
 
+	hv_limit_nmis(vcpu);
 	/* An exception behind a re-injection has no window: come back at once. */
 	if (x->exception.type != HV_EVENT_NONE) {
 		hv_req_set(vcpu, HV_REQ_EVENT);
