@@ -333,6 +333,35 @@ TEST_F(pic, lint0)
 	EXPECT_EQ(2, irq(self, 4));
 }
 
+/* LINT0 in another mode than ExtINT: the edge interrupts, nobody asks the PIC. */
+TEST_F(pic, lint0_other_modes)
+{
+	if (device_is_kvm())
+		SKIP(return, "KVM connects the PIC to ExtINTs only");
+	guest_call(self->vcpu, "apic_write", APIC_SVR, 0x1ff);
+	guest_call(self->vcpu, "apic_write", APIC_LVT_LINT0, 0x51);
+	pulse(self, 4);
+	EXPECT_EQ(1, window(self));
+	EXPECT_EQ(1, self->count[0x51]);
+	EXPECT_EQ(0x10, reg(self, MASTER, READ_IRR));
+	guest_call(self->vcpu, "apic_write", APIC_EOI, 0);
+	/* The output is still high: no edge */
+	pulse(self, 5);
+	EXPECT_EQ(1, window(self));
+	/* NMI, after the guest has polled the requests away */
+	guest_call(self->vcpu, "apic_write", APIC_LVT_LINT0, 4U << 8);
+	out(self, MASTER, 0x0c);
+	EXPECT_EQ(0x84, in(self, MASTER));
+	out(self, MASTER, EOI);
+	out(self, MASTER, 0x0c);
+	EXPECT_EQ(0x85, in(self, MASTER));
+	out(self, MASTER, EOI);
+	self->count[NMI_VECTOR] = 0;
+	pulse(self, 4);
+	guest_call(self->vcpu, "identity", 1);
+	EXPECT_EQ(1, self->count[NMI_VECTOR]);
+}
+
 /* Priorities of the LAPIC hold back its own interrupts only (SDM 3A 11.8.3.1). */
 TEST_F(pic, not_held_by_tpr)
 {

@@ -181,6 +181,7 @@ TEST_F(smp, hot_add)
 {
 	volatile uint64_t *counter = guest_var(self->vm, "counter");
 	struct runner busy, added;
+	struct hv_lapic_state lapic;
 	struct vcpu *vcpu;
 
 	ASSERT_EQ(0, set_mp_state(self->ap, HV_MP_STATE_RUNNABLE));
@@ -189,6 +190,9 @@ TEST_F(smp, hot_add)
 	runner_start(&busy, self->ap);
 	ASSERT_TRUE(wait_for(*counter > 1000));
 	vcpu = vcpu_create(self->vm, 5);
+	/* As VMMs do; KVM finds the new LAPIC only then. */
+	must(hv_ioctl(vcpu->fd, HV_GET_LAPIC, &lapic));
+	must(hv_ioctl(vcpu->fd, HV_SET_LAPIC, &lapic));
 	EXPECT_EQ(HV_MP_STATE_UNINITIALIZED, mp_state(vcpu));
 	runner_start(&added, vcpu);
 	ipi(self, 5, DM_INIT | ASSERT_LEVEL);

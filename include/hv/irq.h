@@ -94,6 +94,8 @@ int hv_lapic_pending(struct hv_vcpu *vcpu);
 void hv_lapic_accept(struct hv_vcpu *vcpu, int vector);
 /* LVT0 would accept an ExtINT, of a PIC in the kernel or by HV_INTERRUPT; any context */
 bool hv_lapic_accepts_extint(struct hv_vcpu *vcpu);
+/* LINT0 rises: the PICs have an interrupt; any context */
+void hv_lapic_lint0(struct hv_vcpu *vcpu);
 /* Expired timer: post its LVT entry (HV_REQ_TIMER) */
 void hv_lapic_timer_fire(struct hv_vcpu *vcpu);
 u64 hv_lapic_get_tpr(struct hv_vcpu *vcpu);	/* as CR8, 0..15 */

@@ -17,10 +17,9 @@ s64 now_ns;
 
 static bool accepts = true;
 
-bool hv_lapic_accepts_extint(struct hv_vcpu *vcpu)
+void hv_lapic_lint0(struct hv_vcpu *vcpu)
 {
-	(void)vcpu;
-	return accepts;
+	vcpu->kicks += accepts;
 }
 
 /* Lines whose interrupts have ended */

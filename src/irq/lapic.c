@@ -180,6 +180,23 @@ bool hv_lapic_accepts_extint(struct hv_vcpu *vcpu)
 	return !(lvt & APIC_LVT_MASK) && APIC_LVT_MODE(lvt) == HV_DM_EXTINT;
 }
 
+/**
+ * hv_lapic_lint0() - LINT0 rises
+ * @vcpu: vCPU with a LAPIC
+ *
+ * An ExtINT is asked for at the next entry. In the other modes of LVT0 the edge is what
+ * interrupts (SDM 3A 11.5.1).
+ *
+ * Context: any.
+ */
+void hv_lapic_lint0(struct hv_vcpu *vcpu)
+{
+	if (hv_lapic_accepts_extint(vcpu))
+		hv_vcpu_request(vcpu, HV_REQ_EVENT);
+	else
+		hv_lapic_deliver_lvt(vcpu->x86.lapic, APIC_LVT(APIC_R_LVT_LINT0));
+}
+
 static void apic_eoi(struct hv_lapic *apic)
 {
 	int vector = apic_highest(apic_reg(apic, APIC_R_ISR));

@@ -104,7 +104,7 @@ static void pic_update(struct hv_pic *pic)
 	WRITE_ONCE(pic->output, pic_request(pic, PIC_MASTER) >= 0);
 }
 
-/* The output is high: those whose LINT0 is an ExtINT, or who have no LAPIC enabled, look. */
+/* The output, which is LINT0 of every LAPIC, has gone high. */
 static void pic_raise(struct hv_vm *vm)
 {
 	struct hv_vcpu *vcpu;
@@ -113,8 +113,7 @@ static void pic_raise(struct hv_vm *vm)
 	/* the output before LVT0 is read; pairs with the barrier of each entry */
 	smp_mb();
 	hv_for_each_vcpu(i, vcpu, vm)
-		if (hv_lapic_accepts_extint(vcpu))
-			hv_vcpu_request(vcpu, HV_REQ_EVENT);
+		hv_lapic_lint0(vcpu);
 }
 
 /* Interrupts have ended: those who wait for that hear of it when the lock is released. */
