@@ -44,10 +44,12 @@ install: all
 		CONFIG_MODULE_SIG_ALL= modules_install
 	$(SUDO) depmod $(release)
 	$(SUDO) install -D -m 755 $(O)/hvrun/hvrun $(DESTDIR)$(PREFIX)/bin/hvrun
+	$(SUDO) install -D -m 644 Documentation/man/hvrun.1 $(DESTDIR)$(PREFIX)/share/man/man1/hvrun.1
 	$(SUDO) install -D -m 644 tools/90-hv.rules $(DESTDIR)/etc/udev/rules.d/90-hv.rules
 
 uninstall:
-	$(SUDO) rm -f $(DESTDIR)$(PREFIX)/bin/hvrun $(DESTDIR)/etc/udev/rules.d/90-hv.rules
+	$(SUDO) rm -f $(DESTDIR)$(PREFIX)/bin/hvrun $(DESTDIR)$(PREFIX)/share/man/man1/hvrun.1
+	$(SUDO) rm -f $(DESTDIR)/etc/udev/rules.d/90-hv.rules
 	$(SUDO) rm -f /lib/modules/$(release)/updates/hv.ko*
 	$(SUDO) depmod $(release)
 

@@ -4,11 +4,13 @@
  * that end it.
  *
  * The machine is "hardware-reduced" (ACPI 6.4, 4.1): no PIT, PIC, RTC, keyboard
- * controller or PM timer, which is exactly what hvrun does not have.
+ * controller or PM timer, which is exactly what hvrun does not have. Its power button
+ * is a device whose events come as an interrupt of the Generic Event Device.
  */
 #include <string.h>
 
-#include "hvrun.h"
+#include "aml.h"
+#include "pci.h"
 
 /* ACPI 6.4, table 5.9: feature flags of the FADT */
 #define FADT_WBINVD		(1u << 0)
@@ -62,7 +64,7 @@ struct acpi_rsdp {
 
 struct acpi_xsdt {
 	struct acpi_header h;
-	uint64_t table[2];
+	uint64_t table[3];
 } __packed;
 
 /* 5.2.9; what hardware-reduced ACPI ignores is one hole */
@@ -110,38 +112,20 @@ struct acpi_madt {
 	} __packed lapic[MAX_CPUS];
 } __packed;
 
-/*
- * Name (\_S5, Package () { 5, 5, 0, 0 })
- * Scope (\_SB) {
- *	Device (COM1) {
- *		Name (_HID, EisaId ("PNP0501"))
- *		Name (_UID, 0)
- *		Name (_CRS, ResourceTemplate () {
- *			IO (Decode16, 0x3f8, 0x3f8, 1, 8)
- *			Interrupt (ResourceConsumer, Edge, ActiveHigh, Exclusive) { 4 }
- *		})
- *	}
- * }
- * Encoded by hand after ACPI 6.4, chapters 6.4 and 20.
- */
-static const uint8_t dsdt_aml[] = {
-	0x08, '_', 'S', '5', '_',			/* NameOp */
-	0x12, 0x08, 0x04,				/* PackageOp, PkgLength, elements */
-	0x0a, ACPI_S5_TYPE, 0x0a, ACPI_S5_TYPE, 0x00, 0x00,
-	0x10, 0x39, '\\', '_', 'S', 'B', '_',		/* ScopeOp, PkgLength */
-	0x5b, 0x82, 0x31, 'C', 'O', 'M', '1',		/* DeviceOp, PkgLength */
-	0x08, '_', 'H', 'I', 'D', 0x0c, 0x41, 0xd0, 0x05, 0x01,
-	0x08, '_', 'U', 'I', 'D', 0x00,
-	0x08, '_', 'C', 'R', 'S', 0x11, 0x16, 0x0a, 0x13,	/* BufferOp of 19 bytes */
-	0x47, 0x01,					/* I/O port descriptor, 16 bits decoded */
-	SERIAL_PORT & 0xff, SERIAL_PORT >> 8, SERIAL_PORT & 0xff, SERIAL_PORT >> 8, 0x01, 0x08,
-	0x89, 0x06, 0x00, 0x03, 0x01, SERIAL_IRQ, 0x00, 0x00, 0x00,	/* extended interrupt */
-	0x79, 0x00,					/* end tag */
-};
+/* PCI Firmware 3.3, table 4-2 and 4-3: where the configuration space is in memory */
+struct acpi_mcfg {
+	struct acpi_header h;
+	uint64_t reserved;
+	uint64_t base;
+	uint16_t segment;
+	uint8_t first_bus;
+	uint8_t last_bus;
+	uint32_t reserved2;
+} __packed;
 
 struct acpi_dsdt {
 	struct acpi_header h;
-	uint8_t aml[sizeof(dsdt_aml)];
+	uint8_t aml[AML_MAX];
 } __packed;
 
 /* The tables as they lie at ACPI_ADDR, each on its own 16 bytes. */
@@ -150,6 +134,7 @@ struct acpi_tables {
 	struct acpi_xsdt xsdt __aligned(16);
 	struct acpi_fadt fadt __aligned(16);
 	struct acpi_dsdt dsdt __aligned(16);
+	struct acpi_mcfg mcfg __aligned(16);
 	struct acpi_madt madt __aligned(16);
 };
 
@@ -211,6 +196,96 @@ static void build_madt(struct acpi_madt *madt, unsigned int cpus)
 	finish(&madt->h, "APIC", 5, offsetof(struct acpi_madt, lapic[cpus]));
 }
 
+static void build_mcfg(struct acpi_mcfg *mcfg)
+{
+	/* segment 0, bus 0 to 0 */
+	*mcfg = (struct acpi_mcfg) { .base = PCI_ECAM_BASE };
+	finish(&mcfg->h, "MCFG", 1, sizeof(*mcfg));
+}
+
+/* ---- the DSDT ---- */
+
+static void describe_pci(struct aml *a)
+{
+	aml_open(a, AML_DEVICE, "PCI0");
+	aml_name(a, "_HID");
+	aml_eisa_id(a, "PNP0A08");
+	aml_name(a, "_CID");
+	aml_eisa_id(a, "PNP0A03");
+	aml_name(a, "_UID");
+	aml_integer(a, 0);
+	aml_open_resources(a);
+	aml_bus_numbers(a, 0, 0);
+	aml_io(a, PCI_ADDRESS_PORT, 8);
+	aml_memory_window(a, PCI_WINDOW_BASE, PCI_WINDOW_SIZE);
+	aml_close_resources(a);
+	aml_close(a);
+
+	/* the configuration space belongs to the board (PCI Firmware 3.3, 4.1.2) */
+	aml_open(a, AML_DEVICE, "ECAM");
+	aml_name(a, "_HID");
+	aml_eisa_id(a, "PNP0C02");
+	aml_open_resources(a);
+	aml_memory(a, PCI_ECAM_BASE, PCI_ECAM_SIZE);
+	aml_close_resources(a);
+	aml_close(a);
+}
+
+static void describe_serial(struct aml *a)
+{
+	aml_open(a, AML_DEVICE, "COM1");
+	aml_name(a, "_HID");
+	aml_eisa_id(a, "PNP0501");
+	aml_name(a, "_UID");
+	aml_integer(a, 0);
+	aml_open_resources(a);
+	aml_io(a, SERIAL_PORT, 8);
+	aml_interrupt(a, SERIAL_IRQ);
+	aml_close_resources(a);
+	aml_close(a);
+}
+
+/* 4.8.2.2.1.2: the power button; 5.6.9: the Generic Event Device has its interrupt */
+static void describe_power_button(struct aml *a)
+{
+	aml_open(a, AML_DEVICE, "PWRB");
+	aml_name(a, "_HID");
+	aml_eisa_id(a, "PNP0C0C");
+	aml_name(a, "_UID");
+	aml_integer(a, 0);
+	aml_close(a);
+
+	aml_open(a, AML_DEVICE, "GED0");
+	aml_name(a, "_HID");
+	aml_string(a, "ACPI0013");
+	aml_name(a, "_UID");
+	aml_integer(a, 0);
+	aml_open_resources(a);
+	aml_interrupt(a, ACPI_EVENT_IRQ);
+	aml_close_resources(a);
+	/* the one interrupt has one meaning: the button was pressed */
+	aml_open(a, AML_METHOD, "_EVT");
+	aml_notify(a, "PWRB", 0x80);
+	aml_close(a);
+	aml_close(a);
+}
+
+static void build_dsdt(struct acpi_dsdt *dsdt)
+{
+	static const uint8_t s5[] = { ACPI_S5_TYPE, ACPI_S5_TYPE, 0, 0 };
+	struct aml a = { };
+
+	aml_name(&a, "\\_S5");
+	aml_package(&a, s5, sizeof(s5));
+	aml_open(&a, AML_SCOPE, "\\_SB");
+	describe_pci(&a);
+	describe_serial(&a);
+	describe_power_button(&a);
+	aml_close(&a);
+	memcpy(dsdt->aml, a.code, a.size);
+	finish(&dsdt->h, "DSDT", 2, sizeof(dsdt->h) + a.size);
+}
+
 static void build_rsdp(struct acpi_rsdp *rsdp)
 {
 	*rsdp = (struct acpi_rsdp) {
@@ -238,10 +313,11 @@ uint64_t acpi_build(struct vm *vm)
 	build_rsdp(&t->rsdp);
 	t->xsdt.table[0] = ACPI_ADDR + offsetof(struct acpi_tables, fadt);
 	t->xsdt.table[1] = ACPI_ADDR + offsetof(struct acpi_tables, madt);
+	t->xsdt.table[2] = ACPI_ADDR + offsetof(struct acpi_tables, mcfg);
 	finish(&t->xsdt.h, "XSDT", 1, sizeof(t->xsdt));
 	build_fadt(&t->fadt);
-	memcpy(t->dsdt.aml, dsdt_aml, sizeof(dsdt_aml));
-	finish(&t->dsdt.h, "DSDT", 2, sizeof(t->dsdt));
+	build_dsdt(&t->dsdt);
+	build_mcfg(&t->mcfg);
 	build_madt(&t->madt, vm->opt->cpus);
 	return ACPI_ADDR + offsetof(struct acpi_tables, rsdp);
 }
@@ -259,12 +335,12 @@ void acpi_write(struct vm *vm, uint16_t port, uint8_t value)
 	unsigned int type = (value >> SLEEP_TYPE_SHIFT) & SLEEP_TYPE_MASK;
 
 	if (port == ACPI_RESET_PORT && value == ACPI_RESET_VALUE) {
-		msg("the guest asked for a reset");
-		vm_stop(vm, EXIT_RESET);
+		if (vm_stop(vm, EXIT_RESET))
+			msg("the guest asked for a reset");
 	} else if (port == ACPI_SLEEP_CONTROL_PORT && (value & SLEEP_ENABLE) &&
 		   type == ACPI_S5_TYPE) {
-		msg("the guest powered itself off");
-		vm_stop(vm, EXIT_POWEROFF);
+		if (vm_stop(vm, EXIT_POWEROFF))
+			msg("the guest powered itself off");
 	}
 }
 
@@ -278,4 +354,16 @@ void acpi_write(struct vm *vm, uint16_t port, uint8_t value)
 uint8_t acpi_read(struct vm *vm __maybe_unused, uint16_t port __maybe_unused)
 {
 	return 0;
+}
+
+/**
+ * acpi_power_button() - press the power button
+ * @vm: a VM that runs
+ *
+ * Main loop. What becomes of it is the guest's choice.
+ */
+void acpi_power_button(struct vm *vm)
+{
+	irq_line(vm, ACPI_EVENT_IRQ, true);
+	irq_line(vm, ACPI_EVENT_IRQ, false);
 }

@@ -284,6 +284,8 @@ static void build_zero_page(struct vm *vm, const struct kernel *k, uint64_t rsdp
 	add_e820(bp, 0, EBDA_ADDR, E820_RAM);
 	add_e820(bp, ACPI_ADDR, ACPI_END, E820_RESERVED);
 	add_e820(bp, MIB, vm->low_size, E820_RAM);
+	/* Linux uses the memory of MCFG only if it is reserved */
+	add_e820(bp, PCI_ECAM_BASE, PCI_ECAM_BASE + PCI_ECAM_SIZE, E820_RESERVED);
 	add_e820(bp, HIGH_RAM_BASE, HIGH_RAM_BASE + vm->high_size, E820_RAM);
 }
 

@@ -10,6 +10,8 @@
  *	FAKE_EXIT=N		exit reason of each HV_RUN; a run without one waits
  *	FAKE_SUBERROR=N		suberror of an internal error
  *	FAKE_OUT=PORT:BYTE	HV_RUN writes BYTE to PORT instead
+ *
+ * When fake_wire is there, a tap interface is a socket whose other end that is.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,11 +20,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "hvrun.h"
 
 #define FAKE_PATH	"/dev/fake"
+#define TUN_PATH	"/dev/net/tun"
 #define RUN_SIZE	(3 * 4096)
 
 int __wrap_open(const char *path, int flags, ...);
@@ -30,7 +34,8 @@ int __wrap_ioctl(int fd, unsigned long call, ...);
 int __real_open(const char *path, int flags, ...);
 int __real_ioctl(int fd, unsigned long call, ...);
 
-static int fake_fd = -1;
+extern int *fake_wire __attribute__((weak));
+static int fake_fd = -1, tap_fd = -1;
 static int vcpu_fd = -1;
 static struct hv_run *fake_run;
 
@@ -41,6 +46,7 @@ static const struct {
 	{ "version",	HV_GET_API_VERSION },
 	{ "createvm",	HV_CREATE_VM },
 	{ "irqchip",	HV_CREATE_IRQCHIP },
+	{ "irqfd",	HV_IRQFD },
 	{ "cpuid",	HV_GET_SUPPORTED_CPUID },
 	{ "memory",	HV_SET_USER_MEMORY_REGION },
 	{ "vcpu",	HV_CREATE_VCPU },
@@ -58,10 +64,29 @@ static long env(const char *name, long otherwise)
 	return value ? strtol(value, NULL, 0) : otherwise;
 }
 
+static int open_wire(void)
+{
+	int fds[2];
+
+	if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds))
+		return -1;
+	*fake_wire = fds[1];
+	tap_fd = fds[0];
+	return tap_fd;
+}
+
 int __wrap_open(const char *path, int flags, ...)
 {
+	va_list ap;
+	int mode;
+
+	va_start(ap, flags);
+	mode = va_arg(ap, int);
+	va_end(ap);
+	if (&fake_wire && !strcmp(path, TUN_PATH))
+		return open_wire();
 	if (strcmp(path, FAKE_PATH))
-		return __real_open(path, flags);
+		return __real_open(path, flags, mode);
 	fake_fd = __real_open("/dev/null", flags);
 	return fake_fd;
 }
@@ -144,6 +169,8 @@ static int serve(unsigned long call, void *arg)
 	case HV_CHECK_EXTENSION:
 		if ((long)arg == HV_CAP_MAX_VCPUS)
 			return 8;
+		if ((long)arg == HV_CAP_IRQ_ROUTING)
+			return 1024;
 		return (long)arg != env("FAKE_CAP", -1);
 	case HV_GET_VCPU_MMAP_SIZE:
 		return RUN_SIZE;
@@ -184,8 +211,10 @@ int __wrap_ioctl(int fd, unsigned long call, ...)
 	va_start(ap, call);
 	arg = va_arg(ap, void *);
 	va_end(ap);
+	if (fd == tap_fd)
+		return 0;
 	/* a file that is no hypervisor device answers for itself */
-	if (fake_fd < 0)
+	if (fake_fd < 0 || _IOC_TYPE(call) != HVIO)
 		return __real_ioctl(fd, call, arg);
 	if (shall_fail(call))
 		return -1;

@@ -31,6 +31,10 @@
 /* Guest-physical layout. RAM is one block, interrupted by the PCI-style hole. */
 #define LOW_RAM_MAX	(3 * GIB)
 #define HIGH_RAM_BASE	(4 * GIB)
+#define PCI_ECAM_BASE	0xe0000000u
+#define PCI_ECAM_SIZE	0x100000u		/* one bus */
+#define PCI_WINDOW_BASE	0xe8000000u
+#define PCI_WINDOW_SIZE	0x8000000u
 #define IOAPIC_BASE	0xfec00000u
 #define LAPIC_BASE	0xfee00000u
 
@@ -54,6 +58,7 @@
 
 #define SERIAL_PORT	0x3f8
 #define SERIAL_IRQ	4
+#define ACPI_EVENT_IRQ	9
 
 /* Registers of the hardware-reduced ACPI platform (ACPI 6.4, 4.8.3.7) */
 #define ACPI_SLEEP_CONTROL_PORT	0x600
@@ -72,7 +77,7 @@
  * @EXIT_RESET: the guest asked for a reset
  * @EXIT_TRIPLE_FAULT: the guest's processor shut down
  * @EXIT_BROKEN: the device ended the VM: internal error, failed entry, unknown exit
- * @EXIT_SIGNAL: plus the signal's number: ended by SIGINT or SIGTERM
+ * @EXIT_SIGNAL: plus the signal's number: ended by SIGINT or a second SIGTERM
  */
 enum exit_code {
 	EXIT_POWEROFF = 0,
@@ -84,6 +89,31 @@ enum exit_code {
 	EXIT_SIGNAL = 128,
 };
 
+#define MAX_DISKS	16
+#define MAX_NETS	8
+
+/**
+ * struct disk_option - --disk
+ * @path: file
+ * @readonly: the guest must not write
+ */
+struct disk_option {
+	const char *path;
+	bool readonly;
+};
+
+/**
+ * struct net_option - --net
+ * @tap: interface, shorter than IFNAMSIZ
+ * @mac: the guest's address, if @has_mac
+ * @has_mac: it was given
+ */
+struct net_option {
+	const char *tap;
+	uint8_t mac[6];
+	bool has_mac;
+};
+
 /**
  * struct options - the command line
  * @kernel: bzImage or ELF vmlinux
@@ -92,6 +122,12 @@ enum exit_code {
  * @device: device node with the KVM ABI
  * @memory: guest RAM in bytes, multiple of 4 KiB
  * @cpus: number of vCPUs
+ * @disks: block devices
+ * @nr_disks: how many
+ * @nets: network cards
+ * @nr_nets: how many
+ * @console: other end of the second console, or NULL
+ * @rng: entropy device
  * @stats: print statistics at the end
  */
 struct options {
@@ -101,6 +137,12 @@ struct options {
 	const char *device;
 	uint64_t memory;
 	unsigned int cpus;
+	struct disk_option disks[MAX_DISKS];
+	unsigned int nr_disks;
+	struct net_option nets[MAX_NETS];
+	unsigned int nr_nets;
+	const char *console;
+	bool rng;
 	bool stats;
 };
 
@@ -160,6 +202,38 @@ struct serial {
 };
 
 /**
+ * struct irq - where interrupts go
+ * @lock: guards @routes once the vCPUs run
+ * @max: number of GSIs that the device has
+ * @routes: the routing table, entry N for GSI N
+ */
+struct irq {
+	pthread_mutex_t lock;
+	unsigned int max;
+	struct hv_irq_routing *routes;
+};
+
+struct pci_device;
+
+/**
+ * struct pci - the PCI bus
+ * @lock: guards the configuration spaces of all devices
+ * @address: PCI_ADDRESS_PORT
+ * @slots: the devices; do not change once the vCPUs run
+ * @count: how many
+ */
+struct pci {
+	pthread_mutex_t lock;
+	atomic_uint address;
+	struct pci_device *slots[32];
+	unsigned int count;
+};
+
+struct virtio;
+
+#define MAX_VIRTIO	31	/* slots of the PCI bus without the host bridge */
+
+/**
  * struct vm - the virtual machine
  * @opt: command line
  * @sys_fd: the device
@@ -171,6 +245,10 @@ struct serial {
  * @high_size: bytes of RAM above 4 GiB
  * @cpuid: what the device supports, as HV_GET_SUPPORTED_CPUID gave it
  * @vcpus: all of them
+ * @irq: interrupt routes
+ * @pci: PCI bus
+ * @virtio: virtio devices
+ * @nr_virtio: how many
  * @serial: COM1
  * @rtc_index: selected register of the clock chip
  * @wake_fd: eventfd that wakes the main loop
@@ -187,6 +265,10 @@ struct vm {
 	uint64_t high_size;
 	struct hv_cpuid2 *cpuid;
 	struct vcpu vcpus[MAX_CPUS];
+	struct irq irq;
+	struct pci pci;
+	struct virtio *virtio[MAX_VIRTIO];
+	unsigned int nr_virtio;
 	struct serial serial;
 	atomic_uchar rtc_index;
 	int wake_fd;
@@ -194,19 +276,32 @@ struct vm {
 	atomic_int exit_code;
 };
 
-/* main.c */
+/* msg.c */
 void __printf(1, 2) msg(const char *fmt, ...);
 void __noreturn __printf(1, 2) die(const char *fmt, ...);
+void __noreturn __printf(1, 2) bad_usage(const char *fmt, ...);
 
 /* vm.c */
 void vm_init(struct vm *vm, const struct options *opt);
 void vm_create(struct vm *vm);
 int vm_check_extension(const struct vm *vm, unsigned long cap);
 void *vm_memory(const struct vm *vm, uint64_t gpa, uint64_t size);
-void vm_irq_line(struct vm *vm, unsigned int gsi, bool level);
 void vm_wake(struct vm *vm);
-void vm_stop(struct vm *vm, int exit_code);
+bool vm_stop(struct vm *vm, int exit_code);
 int vm_run(struct vm *vm);
+
+/* options.c */
+void options_parse(struct options *opt, int argc, char **argv);
+
+/* irq.c */
+void irq_init(struct vm *vm);
+void irq_line(struct vm *vm, unsigned int gsi, bool level);
+unsigned int irq_add(struct vm *vm, int fd);
+void irq_route_msi(struct vm *vm, unsigned int gsi, const struct hv_irq_routing_msi *msi);
+
+/* virtio.c */
+void virtio_create_all(struct vm *vm);
+void virtio_start_all(struct vm *vm);
 
 /* boot.c */
 uint64_t boot_load(struct vm *vm);
@@ -215,6 +310,7 @@ uint64_t boot_load(struct vm *vm);
 uint64_t acpi_build(struct vm *vm);
 void acpi_write(struct vm *vm, uint16_t port, uint8_t value);
 uint8_t acpi_read(struct vm *vm, uint16_t port);
+void acpi_power_button(struct vm *vm);
 
 /* cpuid.c */
 void cpuid_read_supported(struct vm *vm);

@@ -7,7 +7,7 @@
  */
 #include <string.h>
 
-#include "hvrun.h"
+#include "pci.h"
 
 static void com1_write(struct vm *vm, uint16_t port, uint8_t value)
 {
@@ -44,23 +44,40 @@ static void access_port(struct vm *vm, uint16_t port, uint8_t *data, bool is_wri
 		*data = r ? r->read(vm, port) : 0xff;
 }
 
+static bool is_pci_port(uint16_t port, unsigned int size)
+{
+	return port >= PCI_ADDRESS_PORT && port + size <= PCI_DATA_PORT + 4u &&
+	       (port & 3) + size <= 4;
+}
+
+/* A wide access reaches the byte-wide registers that lie side by side. */
+static void access_bytes(struct vm *vm, uint16_t port, uint8_t *data, unsigned int size,
+			 bool is_write)
+{
+	unsigned int byte;
+
+	for (byte = 0; byte < size; byte++)
+		access_port(vm, port + byte, data + byte, is_write);
+}
+
 /**
  * io_port_exit() - serve an HV_EXIT_IO
  * @vcpu: whose run page describes the access
  *
- * One exit may carry many elements, of a REP INS or OUTS. A wide access
- * reaches the byte-wide registers that lie side by side.
+ * One exit may carry many elements, of a REP INS or OUTS.
  */
 void io_port_exit(struct vcpu *vcpu)
 {
 	struct hv_run *run = vcpu->run;
 	uint8_t *data = (uint8_t *)run + run->io.data_offset;
 	bool is_write = run->io.direction == HV_EXIT_IO_OUT;
-	unsigned int i, byte;
+	unsigned int i, size = run->io.size;
 
-	for (i = 0; i < run->io.count; i++) {
-		for (byte = 0; byte < run->io.size; byte++)
-			access_port(vcpu->vm, run->io.port + byte, data++, is_write);
+	for (i = 0; i < run->io.count; i++, data += size) {
+		if (is_pci_port(run->io.port, size))
+			pci_port_access(vcpu->vm, run->io.port, data, size, is_write);
+		else
+			access_bytes(vcpu->vm, run->io.port, data, size, is_write);
 	}
 }
 
@@ -68,12 +85,13 @@ void io_port_exit(struct vcpu *vcpu)
  * io_mmio_exit() - serve an HV_EXIT_MMIO
  * @vcpu: whose run page describes the access
  *
- * hvrun has no MMIO device: LAPIC and IOAPIC are in the kernel.
+ * LAPIC and IOAPIC are in the kernel; what is left is the PCI bus.
  */
 void io_mmio_exit(struct vcpu *vcpu)
 {
 	struct hv_run *run = vcpu->run;
 
-	if (!run->mmio.is_write)
+	if (!pci_mmio_access(vcpu->vm, run->mmio.phys_addr, run->mmio.data, run->mmio.len,
+			     run->mmio.is_write) && !run->mmio.is_write)
 		memset(run->mmio.data, 0xff, sizeof(run->mmio.data));
 }

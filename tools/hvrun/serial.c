@@ -94,7 +94,7 @@ static void update_line(struct serial *s)
 	if (line == s->line)
 		return;
 	s->line = line;
-	vm_irq_line(s->vm, SERIAL_IRQ, line);
+	irq_line(s->vm, SERIAL_IRQ, line);
 }
 
 /*

@@ -158,16 +158,18 @@ report $? "local APIC, version 0x10 or later"
 
 # cli; hlt
 make '\xfa\xf4\xeb\xfd'
-for signal in TERM INT; do
+for signals in INT "TERM TERM"; do
 	# a background job ignores SIGINT; hvrun blocks it and takes it nonetheless
 	"$hvrun" --device "$device" --memory 32M "$tmp/kernel" > "$tmp/out" 2> "$tmp/err" < /dev/null &
 	pid=$!
-	sleep 1
-	kill -$signal $pid
+	for signal in $signals; do
+		sleep 1
+		kill -"$signal" $pid
+	done
 	wait $pid
 	status=$?
 	[ $status -gt 128 ] && said "ended by signal"
-	report $? "SIG$signal ends a halted guest, status $status"
+	report $? "SIG$signals ends a halted guest, status $status"
 done
 
 make "$off"

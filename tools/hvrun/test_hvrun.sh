@@ -125,6 +125,17 @@ expect "--memory not a multiple of a page" 2 "multiple of 4K" --memory 8193K a
 for cpus in "" x 0 -1 65 1x 99999999999999999999; do
 	expect "--cpus '$cpus'" 2 "--cpus $cpus:" --cpus "$cpus" a
 done
+expect "--disk without a file" 2 "--disk: no file" --disk "" a
+expect "--net without a tap" 2 "--net: no tap=NAME" --net "" a
+expect "--net tap without a name" 2 "not an interface's name" --net tap= a
+expect "--net with a name that is too long" 2 "not an interface's name" --net tap=0123456789abcdef a
+expect "--net with something else" 2 "--net: unknown 'bridge=br0'" --net tap=tap0,bridge=br0 a
+for mac in "" 52:54:00:12:34 52:54:00:12:34:56:78 51:54:00:12:34:56 52:54:00:12:34:5g; do
+	expect "--net mac=$mac" 2 "--net mac=$mac: not a station" --net "tap=t,mac=$mac" a
+done
+disks=()
+for _ in {1..17}; do disks+=(--disk a); done
+expect "17 disks" 2 "at most 16 disks" "${disks[@]}" a
 "$hvrun" --help > "$tmp/out" 2>&1 && grep -q '^Usage: hvrun' "$tmp/out"
 report $? "--help"
 
@@ -200,6 +211,38 @@ fake "failing HV_RUN" 5 "HV_RUN: Bad address" FAKE_FAIL=run:14
 expect "too many CPUs for the device" 1 "at most 8 CPUs, asked for 9" \
 	--device /dev/fake --cpus 9 "$tmp/good"
 
+# ---- virtio devices
+# virtio NAME STATUS TEXT ARGUMENTS...: arguments for a good kernel on a good device
+virtio()
+{
+	local name=$1 status=$2 text=$3
+
+	shift 3
+	FAKE_OUT=600:34 expect "$name" "$status" "$text" --device /dev/fake "$@" "$tmp/good"
+}
+
+truncate -s 1M "$tmp/disk"
+truncate -s 1000 "$tmp/odd"
+virtio "disk" 0 "powered itself off" --disk "$tmp/disk" --disk "$tmp/good,ro" --rng
+virtio "disk missing" 1 "--disk $tmp/none: No such file" --disk "$tmp/none"
+virtio "disk is a folder" 1 "$tmp: Is a directory" --disk "$tmp"
+virtio "disk is a device of another kind" 1 "/dev/null: neither a file nor a block" --disk /dev/null
+virtio "disk empty" 1 "0 bytes, not a multiple of 512" --disk "$tmp/empty"
+virtio "disk with half a sector" 1 "1000 bytes, not a multiple of 512" --disk "$tmp/odd"
+virtio "disk twice" 1 "another VM uses it" --disk "$tmp/disk" --disk "$tmp/disk"
+virtio "disk twice, once to read" 1 "another VM uses it" --disk "$tmp/disk" --disk "$tmp/disk,ro"
+virtio "disk twice, to read" 0 "powered itself off" --disk "$tmp/disk,ro" --disk "$tmp/disk,ro"
+virtio "no such tap" 1 "--net tap=hvnone0: no such interface" --net tap=hvnone0
+virtio "interface is no tap" 1 "--net" --net tap=lo
+virtio "console on a file" 0 "powered itself off" --console "$tmp/console"
+virtio "console in a folder that is not there" 1 "--console $tmp/none/x: No such file" \
+	--console "$tmp/none/x"
+virtio "console on a folder" 1 "--console $tmp: Is a directory" --console "$tmp"
+max_lines=2
+virtio "console on a pseudo-terminal" 0 "console hvc0 is on /dev/pts/" --console pty
+unset max_lines
+FAKE_FAIL=irqfd:28 virtio "failing call irqfd" 1 "HV_IRQFD: No space" --rng
+
 # ---- ends of the VM
 fake "power-off" 0 "the guest powered itself off" FAKE_OUT=600:34
 fake "reset" 3 "the guest asked for a reset" FAKE_OUT=602:1
@@ -215,15 +258,23 @@ max_lines=22
 fake "emulation failure" 5 "cannot emulate" FAKE_EXIT=17 FAKE_SUBERROR=1
 unset max_lines
 
-for signal in INT TERM; do
-	# a background job of a script ignores SIGINT, setsid of its own does not
-	env --default-signal=INT "$hvrun" --device /dev/fake "$tmp/good" 2> "$tmp/err" < /dev/null &
-	sleep 0.5
-	kill -$signal $!
-	wait $!
-	[ $? = $((128 + $(kill -l $signal))) ] && grep -q "ended by signal" "$tmp/err"
-	report $? "SIG$signal ends a halted guest"
-done
+# a background job of a script ignores SIGINT, setsid of its own does not
+env --default-signal=INT "$hvrun" --device /dev/fake "$tmp/good" 2> "$tmp/err" < /dev/null &
+sleep 0.5
+kill -INT $!
+wait $!
+[ $? = 130 ] && grep -q "ended by signal" "$tmp/err"
+report $? "SIGINT ends a halted guest"
+"$hvrun" --device /dev/fake "$tmp/good" 2> "$tmp/err" < /dev/null &
+sleep 0.5
+kill -TERM $!
+sleep 0.5
+kill -0 $! && grep -q "power button pressed" "$tmp/err"
+report $? "SIGTERM presses the power button"
+kill -TERM $!
+wait $!
+[ $? = 143 ] && grep -q "ended by signal" "$tmp/err"
+report $? "a second SIGTERM ends a halted guest"
 FAKE_OUT=3f8:41 timeout 20 "$hvrun" --device /dev/fake "$tmp/good" 2> "$tmp/err" | head -c 100 > "$tmp/out"
 [ "${PIPESTATUS[0]}" = 1 ] && grep -q "console output: Broken pipe" "$tmp/err" &&
 	[ "$(cat "$tmp/out")" = "$(printf 'A%.0s' {1..100})" ]

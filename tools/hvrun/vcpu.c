@@ -195,25 +195,28 @@ static void print_registers(const struct vcpu *vcpu)
 
 static void shutdown_exit(struct vcpu *vcpu)
 {
+	if (!vm_stop(vcpu->vm, EXIT_TRIPLE_FAULT))
+		return;
 	msg("vCPU %u: triple fault: the guest could not deliver an exception, nor the double fault",
 	    vcpu->id);
 	print_registers(vcpu);
-	vm_stop(vcpu->vm, EXIT_TRIPLE_FAULT);
 }
 
 static void halt_exit(struct vcpu *vcpu)
 {
+	if (!vm_stop(vcpu->vm, EXIT_BROKEN))
+		return;
 	msg("vCPU %u: HLT came to userspace although the LAPIC is in the kernel", vcpu->id);
 	print_registers(vcpu);
-	vm_stop(vcpu->vm, EXIT_BROKEN);
 }
 
 static void fail_entry_exit(struct vcpu *vcpu)
 {
+	if (!vm_stop(vcpu->vm, EXIT_BROKEN))
+		return;
 	msg("vCPU %u: the processor refused to enter the guest, hardware reason %#llx", vcpu->id,
 	    vcpu->run->fail_entry.hardware_entry_failure_reason);
 	print_registers(vcpu);
-	vm_stop(vcpu->vm, EXIT_BROKEN);
 }
 
 static void print_instruction(const struct hv_run *run)
@@ -237,6 +240,8 @@ static void internal_error_exit(struct vcpu *vcpu)
 	const struct hv_run *run = vcpu->run;
 	unsigned int i;
 
+	if (!vm_stop(vcpu->vm, EXIT_BROKEN))
+		return;
 	msg("vCPU %u: internal error of the hypervisor, suberror %u%s", vcpu->id,
 	    run->internal.suberror,
 	    run->internal.suberror == HV_INTERNAL_ERROR_EMULATION ?
@@ -245,7 +250,6 @@ static void internal_error_exit(struct vcpu *vcpu)
 		fprintf(stderr, "  data[%u] %#llx\n", i, run->internal.data[i]);
 	print_instruction(run);
 	print_registers(vcpu);
-	vm_stop(vcpu->vm, EXIT_BROKEN);
 }
 
 static const struct {
@@ -286,11 +290,12 @@ static void handle_exit(struct vcpu *vcpu)
 		exits[reason].handle(vcpu);
 		return;
 	}
+	if (!vm_stop(vcpu->vm, EXIT_BROKEN))
+		return;
 	msg("vCPU %u: exit reason %u (%s), which hvrun does not handle; hardware reason %#llx",
 	    vcpu->id, reason, vcpu_exit_name(reason) ?: "no name",
 	    reason == HV_EXIT_UNKNOWN ? vcpu->run->hw.hardware_exit_reason : 0);
 	print_registers(vcpu);
-	vm_stop(vcpu->vm, EXIT_BROKEN);
 }
 
 /* ---- the thread ---- */
@@ -323,8 +328,10 @@ static void *vcpu_thread(void *arg)
 			vcpu->exits[HV_EXIT_INTR]++;
 		} else if (errno != EAGAIN) {
 			/* EAGAIN: a vCPU that waits for INIT was woken for nothing */
-			msg("vCPU %u: HV_RUN: %s", vcpu->id, strerror(errno));
-			vm_stop(vm, EXIT_BROKEN);
+			int error = errno;
+
+			if (vm_stop(vm, EXIT_BROKEN))
+				msg("vCPU %u: HV_RUN: %s", vcpu->id, strerror(error));
 		}
 	}
 	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);

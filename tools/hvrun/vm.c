@@ -13,7 +13,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include "hvrun.h"
+#include "pci.h"
 
 /*
  * Three pages that a processor without unrestricted guest needs for real mode;
@@ -27,6 +27,8 @@ static const struct {
 } required_caps[] = {
 	{ HV_CAP_USER_MEMORY,		"HV_CAP_USER_MEMORY" },
 	{ HV_CAP_IRQCHIP,		"HV_CAP_IRQCHIP" },
+	{ HV_CAP_IRQ_ROUTING,		"HV_CAP_IRQ_ROUTING" },
+	{ HV_CAP_IRQFD,			"HV_CAP_IRQFD" },
 	{ HV_CAP_EXT_CPUID,		"HV_CAP_EXT_CPUID" },
 	{ HV_CAP_IMMEDIATE_EXIT,	"HV_CAP_IMMEDIATE_EXIT" },
 };
@@ -152,6 +154,8 @@ void vm_create(struct vm *vm)
 		die("HV_CREATE_IRQCHIP: %s", strerror(errno));
 	cpuid_read_supported(vm);
 	add_memory(vm);
+	irq_init(vm);
+	pci_init(vm);
 }
 
 /**
@@ -173,24 +177,6 @@ void *vm_memory(const struct vm *vm, uint64_t gpa, uint64_t size)
 }
 
 /**
- * vm_irq_line() - drive an interrupt line
- * @vm: the VM
- * @gsi: line; HV_CREATE_IRQCHIP routed it to the IOAPIC pin of the same number
- * @level: asserted or not
- *
- * Any thread. The caller serializes the changes of a line.
- */
-void vm_irq_line(struct vm *vm, unsigned int gsi, bool level)
-{
-	struct hv_irq_level irq = { .irq = gsi, .level = level };
-
-	if (ioctl(vm->fd, HV_IRQ_LINE, &irq)) {
-		msg("HV_IRQ_LINE: %s", strerror(errno));
-		vm_stop(vm, EXIT_BROKEN);
-	}
-}
-
-/**
  * vm_wake() - make the main loop look at its inputs again
  * @vm: the VM
  */
@@ -209,13 +195,16 @@ void vm_wake(struct vm *vm)
  * @exit_code: exit status of hvrun, taken from the first caller
  *
  * Any thread. Returns at once: the main loop collects the vCPUs.
+ *
+ * Return: whether this was the first call, whose caller tells the reason.
  */
-void vm_stop(struct vm *vm, int exit_code)
+bool vm_stop(struct vm *vm, int exit_code)
 {
 	if (atomic_exchange(&vm->stopping, true))
-		return;
+		return false;
 	atomic_store(&vm->exit_code, exit_code);
 	vm_wake(vm);
+	return true;
 }
 
 static int open_signals(void)
@@ -236,12 +225,20 @@ static int open_signals(void)
 	return fd;
 }
 
+/* The first SIGTERM is for the guest, which may take its time or ignore it. */
 static void take_signal(struct vm *vm, int fd)
 {
 	struct signalfd_siginfo info;
+	static bool pressed;
 
 	if (read(fd, &info, sizeof(info)) != sizeof(info))
 		return;
+	if (info.ssi_signo == SIGTERM && !pressed) {
+		msg("SIGTERM: power button pressed, once more ends the VM");
+		acpi_power_button(vm);
+		pressed = true;
+		return;
+	}
 	msg("ended by signal %u (%s)", info.ssi_signo, strsignal(info.ssi_signo));
 	vm_stop(vm, EXIT_SIGNAL + info.ssi_signo);
 }
@@ -265,6 +262,7 @@ int vm_run(struct vm *vm)
 	unsigned int i;
 
 	serial_open_terminal();
+	virtio_start_all(vm);
 	for (i = 0; i < vm->opt->cpus; i++)
 		vcpu_start(&vm->vcpus[i]);
 	while (!atomic_load(&vm->stopping)) {

@@ -1,0 +1,194 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=dash disable=SC3043
+#
+# /init of the guest of test_linux.sh: uses every device, and tells on the serial
+# console what it saw, in lines "@ WHAT RESULT". What it shall do is on the
+# kernel's command line: do=STEP,STEP...
+
+export PATH=/sbin:/bin
+
+say()
+{
+	echo "@ $*"
+}
+
+sum()
+{
+	sha256sum | cut -c 1-64
+}
+
+prepare()
+{
+	mount -t proc proc /proc
+	mount -t sysfs sysfs /sys
+	mount -t devtmpfs dev /dev 2> /dev/null
+	mount -t tmpfs tmpfs /tmp
+	dmesg -n 4
+	for module in virtio_pci virtio_blk virtio_net virtio_console virtio_rng button evdev; do
+		modprobe $module
+	done
+	ip link set lo up
+	say cpus "$(nproc)"
+}
+
+# irq NAME: the numbers of a device's interrupts
+irq()
+{
+	sed -n "s/^ *\([0-9]*\):.*$1.*/\1/p" /proc/interrupts
+}
+
+pci()
+{
+	# shellcheck disable=SC2046 # one line
+	say pci $(cat /sys/bus/pci/devices/*/device)
+	say ecam "$(dmesg | grep -c 'PCI: Using configuration type 1\|MMCONFIG at .mem 0xe0000000\|ECAM .mem 0xe0000000')"
+	say msix "$(grep -c 'PCI-MSI.*virtio' /proc/interrupts)"
+}
+
+disk()
+{
+	say serial "$(cat /sys/block/vda/serial)"
+	say read "$(dd if=/dev/vda bs=64k iflag=direct 2> /dev/null | sum)"
+	dd if=/dev/urandom of=/tmp/data bs=64k count=16 2> /dev/null
+	dd if=/tmp/data of=/dev/vda bs=64k seek=8 oflag=direct 2> /dev/null
+	sync
+	say wrote "$(sum < /tmp/data)"
+	# the last MiB
+	blkdiscard -o 2097152 -l 1048576 /dev/vda
+	say discard $?
+	dd if=/dev/zero of=/dev/vdb bs=512 count=1 oflag=direct 2> /dev/null
+	say readonly $?
+	say readonly-read "$(sum < /dev/vdb)"
+	rm /tmp/data
+}
+
+# Moves the interrupt of the entropy device while it is in use: the route changes
+# under it.
+affinity()
+{
+	local n round moved=0
+
+	n=$(irq virtio4-input)
+	for round in 1 2 3 4; do
+		echo $((round % 2 + 1)) > "/proc/irq/$n/smp_affinity"
+		dd if=/dev/hwrng of=/dev/null bs=4k count=1 2> /dev/null || return
+	done
+	# how many processors took some of them
+	moved=$(sed -n "s/^ *$n://p" /proc/interrupts | tr -s ' ' '\n' | grep -c '^[1-9][0-9]*$')
+	say affinity "$moved"
+}
+
+# The driver resets the device and starts again.
+rebind()
+{
+	local drivers=/sys/bus/virtio/drivers before
+
+	before=$(dd if=/dev/vdb iflag=direct 2> /dev/null | sum)
+	echo virtio1 > $drivers/virtio_blk/unbind
+	[ ! -e /dev/vdb ] && echo virtio1 > $drivers/virtio_blk/bind &&
+		[ "$before" = "$(dd if=/dev/vdb iflag=direct 2> /dev/null | sum)" ]
+	say rebind $?
+}
+
+rng()
+{
+	say rng "$(cat /sys/class/misc/hw_random/rng_current)"
+	say entropy "$(head -c 64 /dev/hwrng | hexdump -v -e '/1 "%02x"')"
+}
+
+console()
+{
+	local line
+
+	say hvc-ready
+	echo "hello host, this is hvc0" > /dev/hvc0
+	read -r line < /dev/hvc0
+	say hvc "$line"
+}
+
+net()
+{
+	ip addr add 10.9.9.2/24 dev eth0
+	ip link set eth0 up
+	ping -c 3 -W 5 10.9.9.1 > /dev/null
+	say ping $?
+	say down "$(wget -q -O - http://10.9.9.1/bulk | sum)"
+	# the host comes and gets it
+	mkdir -p /tmp/www
+	dd if=/dev/urandom of=/tmp/www/bulk bs=64k count=16 2> /dev/null
+	httpd -h /tmp/www
+	say up "$(sum < /tmp/www/bulk)"
+}
+
+hotplug()
+{
+	local cpu failed=0
+
+	for cpu in /sys/devices/system/cpu/cpu[1-9]*; do
+		echo 0 > "$cpu/online"
+		[ "$(cat "$cpu/online")" = 0 ] || failed=1
+	done
+	say unplugged "$(nproc)"
+	for cpu in /sys/devices/system/cpu/cpu[1-9]*; do
+		echo 1 > "$cpu/online"
+		[ "$(cat "$cpu/online")" = 1 ] || failed=1
+	done
+	say replugged "$(nproc) $failed"
+}
+
+# Every processor computes and moves memory, more jobs than processors.
+load()
+{
+	local seconds=$1 jobs=$(($(nproc) * 2))
+
+	for _ in $(seq $jobs); do
+		timeout "$seconds" sh -c 'while :; do
+			dd if=/dev/zero bs=256k count=4 2> /dev/null | sha256sum > /dev/null
+			seq 3000 > /dev/null
+		done' &
+	done
+	wait
+	say load "$(dmesg | grep -cE 'soft lockup|hard LOCKUP|rcu.*stall|hung_task|Call Trace')"
+}
+
+# Disk and network, until the host ends it.
+storm()
+{
+	ip addr add 10.9.9.2/24 dev eth0
+	ip link set eth0 up
+	while :; do
+		dd if=/dev/vda of=/dev/null bs=64k iflag=direct 2> /dev/null
+	done &
+	while :; do
+		dd if=/dev/zero of=/dev/vda bs=64k count=16 oflag=direct 2> /dev/null
+	done &
+	ping -f 10.9.9.1 > /dev/null 2>&1 || ping -A 10.9.9.1 > /dev/null 2>&1 &
+	say storm
+	while sleep 1; do
+		say alive
+	done
+}
+
+# A press on the power button reaches the input device as an event.
+button()
+{
+	say button-ready
+	dd if=/dev/input/event0 bs=24 count=1 > /dev/null 2>&1
+	say button $?
+}
+
+restart()
+{
+	reboot -f
+	sleep 1000
+}
+
+prepare
+# shellcheck disable=SC2046 # several words
+for step in $(sed -n 's/.*\<do=\([^ ]*\).*/\1/p' /proc/cmdline | tr , ' '); do
+	# the step's argument follows a colon
+	"${step%%:*}" $(echo "$step" | sed -n 's/.*:/ /p')
+done
+say end
+poweroff -f
