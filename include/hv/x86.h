@@ -184,7 +184,7 @@ struct hv_pio {
  * @cpuid_nent: entries in @cpuid
  * @maxphyaddr: guest physical address bits, from @cpuid
  * @has_run: HV_RUN was called: CPUID is frozen
- * @pat, @misc_enable, @mcg_status, @mcg_cap, @mcg_ctl, @mce_banks, @mtrr, @ucode_rev,
+ * @pat, @misc_enable, @hwcr, @mcg_status, @mcg_cap, @mcg_ctl, @mce_banks, @mtrr, @ucode_rev,
  *	@arch_capabilities, @spec_ctrl, @tsc_adjust, @star.. : MSR values
  * @spec_ctrl: IA32_SPEC_CTRL, switched by the entry path
  * @star, @lstar, @cstar, @sfmask, @tsc_aux: SYSCALL and RDTSCP MSRs, loaded lazily
@@ -248,6 +248,7 @@ struct hv_vcpu_x86 {
 	bool has_run;
 	u64 pat;
 	u64 misc_enable;
+	u64 hwcr;
 	u64 mcg_cap;
 	u64 mcg_ctl;
 	u64 mcg_status;

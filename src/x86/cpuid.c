@@ -33,6 +33,10 @@ enum { HV_EAX, HV_EBX, HV_ECX, HV_EDX };
 #define HV_7_ECX_OSPKE		BIT(4)
 #define HV_7_EBX_TSC_ADJUST	BIT(1)
 #define HV_7_EDX_ARCH_CAP	BIT(29)
+/* AMD: bits of leaf 1 EDX again (APM 3, appendix E.4.2) */
+#define HV_8000_0001_EDX_COPY	0x0183f3ff
+/* No nested data breakpoints, LFENCE serializes, null selectors clear their base (APM 3 E.4.18) */
+#define HV_8000_0021_EAX	(BIT(0) | BIT(2) | BIT(6))
 #define HV_D1_XSAVEC		BIT(1)
 #define HV_D1_XSAVES		BIT(3)
 
@@ -43,6 +47,7 @@ enum { HV_EAX, HV_EBX, HV_ECX, HV_EDX };
  * @reg: result register
  * @word: where the host's kernel keeps its copy
  * @always: bits that hv provides whatever the host has
+ * @unnamed: bits offered if the host has them that the kernel has no name for
  * @features: X86_FEATURE_*, ended by 0 (FPU, which is feature 0, is in @always' place)
  */
 struct hv_cpuid_word {
@@ -51,6 +56,7 @@ struct hv_cpuid_word {
 	u8 reg;
 	u8 word;
 	u32 always;
+	u32 unnamed;
 	const u16 *features;
 };
 
@@ -58,37 +64,40 @@ struct hv_cpuid_word {
 #define F(name)	X86_FEATURE_##name
 
 static const struct hv_cpuid_word hv_cpuid_words[] = {
-	{ 1, 0, HV_EDX, CPUID_1_EDX, BIT(0),
+	{ 1, 0, HV_EDX, CPUID_1_EDX, BIT(0), 0,
 	  HV_FEATURES(F(VME), F(DE), F(PSE), F(TSC), F(MSR), F(PAE), F(MCE), F(CX8), F(APIC),
 		      F(SEP), F(MTRR), F(PGE), F(MCA), F(CMOV), F(PAT), F(PSE36), F(CLFLUSH),
 		      F(MMX), F(FXSR), F(XMM), F(XMM2), F(SELFSNOOP)) },
-	{ 1, 0, HV_ECX, CPUID_1_ECX, HV_1_ECX_X2APIC | HV_1_ECX_HYPERVISOR,
+	{ 1, 0, HV_ECX, CPUID_1_ECX, HV_1_ECX_X2APIC | HV_1_ECX_HYPERVISOR, 0,
 	  HV_FEATURES(F(XMM3), F(PCLMULQDQ), F(SSSE3), F(FMA), F(CX16), F(PCID), F(XMM4_1),
 		      F(XMM4_2), F(MOVBE), F(POPCNT), F(AES), F(XSAVE), F(AVX), F(F16C),
 		      F(RDRAND)) },
-	{ 7, 0, HV_EBX, CPUID_7_0_EBX, HV_7_EBX_TSC_ADJUST,
+	{ 7, 0, HV_EBX, CPUID_7_0_EBX, HV_7_EBX_TSC_ADJUST, 0,
 	  HV_FEATURES(F(FSGSBASE), F(BMI1), F(HLE), F(AVX2), F(FDP_EXCPTN_ONLY), F(SMEP),
 		      F(BMI2), F(ERMS), F(INVPCID), F(RTM), F(ZERO_FCS_FDS), F(AVX512F),
 		      F(AVX512DQ), F(RDSEED), F(ADX), F(SMAP), F(AVX512IFMA), F(CLFLUSHOPT),
 		      F(CLWB), F(AVX512CD), F(SHA_NI), F(AVX512BW), F(AVX512VL)) },
-	{ 7, 0, HV_ECX, CPUID_7_ECX, 0,
+	{ 7, 0, HV_ECX, CPUID_7_ECX, 0, 0,
 	  HV_FEATURES(F(AVX512VBMI), F(UMIP), F(PKU), F(AVX512_VBMI2), F(GFNI), F(VAES),
 		      F(VPCLMULQDQ), F(AVX512_VNNI), F(AVX512_BITALG), F(AVX512_VPOPCNTDQ),
 		      F(LA57), F(RDPID), F(CLDEMOTE), F(MOVDIRI), F(MOVDIR64B)) },
-	{ 7, 0, HV_EDX, CPUID_7_EDX, HV_7_EDX_ARCH_CAP,
+	{ 7, 0, HV_EDX, CPUID_7_EDX, HV_7_EDX_ARCH_CAP, 0,
 	  HV_FEATURES(F(AVX512_4VNNIW), F(AVX512_4FMAPS), F(FSRM), F(AVX512_VP2INTERSECT),
 		      F(MD_CLEAR), F(SERIALIZE), F(AVX512_FP16), F(SPEC_CTRL), F(INTEL_STIBP),
 		      F(FLUSH_L1D), F(SPEC_CTRL_SSBD)) },
-	{ 7, 1, HV_EAX, CPUID_7_1_EAX, 0,
+	{ 7, 1, HV_EAX, CPUID_7_1_EAX, 0, 0,
 	  HV_FEATURES(F(AVX_VNNI), F(AVX512_BF16)) },
-	{ 0xd, 1, HV_EAX, CPUID_D_1_EAX, 0,
+	{ 0xd, 1, HV_EAX, CPUID_D_1_EAX, 0, 0,
 	  HV_FEATURES(F(XSAVEOPT), F(XSAVEC), F(XGETBV1), F(XSAVES)) },
-	{ 0x80000001, 0, HV_EDX, CPUID_8000_0001_EDX, 0,
-	  HV_FEATURES(F(SYSCALL), F(NX), F(GBPAGES), F(RDTSCP), F(LM)) },
-	{ 0x80000001, 0, HV_ECX, CPUID_8000_0001_ECX, 0,
-	  HV_FEATURES(F(LAHF_LM), F(ABM), F(3DNOWPREFETCH)) },
-	{ 0x80000008, 0, HV_EBX, CPUID_8000_0008_EBX, 0,
-	  HV_FEATURES(F(WBNOINVD)) },
+	{ 0x80000001, 0, HV_EDX, CPUID_8000_0001_EDX, 0, HV_8000_0001_EDX_COPY,
+	  HV_FEATURES(F(SYSCALL), F(NX), F(MMXEXT), F(FXSR_OPT), F(GBPAGES), F(RDTSCP), F(LM),
+		      F(3DNOWEXT), F(3DNOW)) },
+	{ 0x80000001, 0, HV_ECX, CPUID_8000_0001_ECX, 0, 0,
+	  HV_FEATURES(F(LAHF_LM), F(ABM), F(SSE4A), F(MISALIGNSSE), F(3DNOWPREFETCH), F(XOP),
+		      F(FMA4), F(TBM)) },
+	{ 0x80000008, 0, HV_EBX, CPUID_8000_0008_EBX, 0, 0,
+	  HV_FEATURES(F(CLZERO), F(XSAVEERPTR), F(WBNOINVD), F(AMD_IBPB), F(AMD_IBRS),
+		      F(AMD_STIBP), F(AMD_STIBP_ALWAYS_ON), F(AMD_SSBD), F(AMD_SSB_NO)) },
 };
 
 /* Offered bits of each of hv_cpuid_words; written once at load */
@@ -118,7 +127,7 @@ void hv_cpuid_init(void)
 
 	for (i = 0; i < ARRAY_SIZE(hv_cpuid_words); i++) {
 		const struct hv_cpuid_word *w = &hv_cpuid_words[i];
-		u32 mask = 0;
+		u32 mask = w->unnamed;
 
 		for (n = 0; w->features[n]; n++)
 			mask |= BIT(w->features[n] & 31);
@@ -326,7 +335,7 @@ static void hv_fill_leaf(struct hv_cpuid_entry2 *e)
 		e->eax = BIT(2);
 		break;
 	case 0x80000000:
-		e->eax = clamp(e->eax, 0x80000000U, 0x80000008U);
+		e->eax = clamp(e->eax, 0x80000000U, 0x80000021U);
 		break;
 	case 0x80000001:
 		e->ebx = 0;
@@ -348,6 +357,20 @@ static void hv_fill_leaf(struct hv_cpuid_entry2 *e)
 		e->edx = 0;
 		break;
 	case 0x80000002 ... 0x80000006:
+	case 0x80000019:
+		break;
+	case 0x8000001a:
+		/* Which instruction sequences are fast */
+		e->eax &= 0x7;
+		e->ebx = 0;
+		e->ecx = 0;
+		e->edx = 0;
+		break;
+	case 0x80000021:
+		e->eax &= HV_8000_0021_EAX;
+		e->ebx = 0;
+		e->ecx = 0;
+		e->edx = 0;
 		break;
 	case KVM_CPUID_SIGNATURE:
 	case KVM_CPUID_FEATURES:
@@ -380,6 +403,9 @@ static int hv_add_leaves(struct hv_cpuid_table *t, u32 func)
 	case 0xe ... 0x13:
 	case 0x17:
 	case 0x18 ... 0x1e:
+	/* SVM, IBS, extended topology, memory encryption ... */
+	case 0x80000009 ... 0x80000018:
+	case 0x8000001b ... 0x80000020:
 		/* Nothing offered: as a leaf that is not there */
 		return 0;
 	case 0x14:

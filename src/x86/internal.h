@@ -23,6 +23,10 @@
 #define HV_DR7_ENABLES		0xffULL
 #define HV_DR7_GD		BIT_ULL(13)
 
+/* MSR HWCR */
+#define HV_HWCR_MC_STATUS_WR_EN	BIT_ULL(18)
+#define HV_HWCR_TSC_FREQ_SEL	BIT_ULL(24)
+
 /* Exception vectors (SDM 3A 6.15) */
 #define HV_VEC_DB	1
 #define HV_VEC_NMI	2

@@ -87,8 +87,8 @@ int hv_mce_set_msr(struct hv_vcpu *vcpu, u32 index, u64 val, bool host)
 			return 1;
 		break;
 	case 1:
-		/* Software can only clear it (SDM 3B 16.3.2.2). */
-		if (val && !host)
+		/* Software can only clear it (SDM 3B 16.3.2.2), unless AMD's switch is on. */
+		if (val && !host && !(x->hwcr & HV_HWCR_MC_STATUS_WR_EN))
 			return 1;
 		break;
 	}

@@ -17,6 +17,9 @@
 /* MSRs that <asm/msr-index.h> does not name */
 #define HV_MSR_BIOS_UPDT_TRIG	0x79
 #define HV_MSR_BBL_CR_CTL	0x119
+#define HV_MSR_AMD_DC_CFG	0xc0011022
+#define HV_MSR_AMD_TW_CFG	0xc0011023
+#define HV_MSR_AMD_EX_CFG	0xc001102c
 
 #define HV_MISC_ENABLE_RESET	(MSR_IA32_MISC_ENABLE_FAST_STRING | \
 				 MSR_IA32_MISC_ENABLE_BTS_UNAVAIL | \
@@ -213,6 +216,37 @@ static int hv_set_misc_enable(struct hv_vcpu *vcpu, u32 index, u64 val, bool hos
 	return 0;
 }
 
+/*
+ * TscFreqSel: the TSC runs at the frequency of P0, which systems want to hear of an invariant
+ * one. McStatusWrEn: MCi_STATUS can be written. The switches of caches and of the flush
+ * filter have no effect (BKDG for family 10h, MSRC001_0015).
+ */
+static int hv_set_hwcr(struct hv_vcpu *vcpu, u32 index, u64 val, bool host)
+{
+	val &= ~(BIT_ULL(3) | BIT_ULL(6) | BIT_ULL(8));
+	if (val & ~(HV_HWCR_MC_STATUS_WR_EN | HV_HWCR_TSC_FREQ_SEL))
+		return 1;
+	vcpu->x86.hwcr = val;
+	return 0;
+}
+
+/* Bit 1: LFENCE serializes, as the host has set it. A guest can only find it so. */
+static u64 hv_de_cfg(void)
+{
+	return boot_cpu_has(X86_FEATURE_LFENCE_RDTSC) ? BIT_ULL(1) : 0;
+}
+
+static int hv_get_de_cfg(struct hv_vcpu *vcpu, u32 index, u64 *val, bool host)
+{
+	*val = hv_de_cfg();
+	return 0;
+}
+
+static int hv_set_de_cfg(struct hv_vcpu *vcpu, u32 index, u64 val, bool host)
+{
+	return host ? !!(val & ~hv_de_cfg()) : val != hv_de_cfg();
+}
+
 /* ---- the table, sorted by index ---- */
 
 #define HV_X86(field)	offsetof(struct hv_vcpu_x86, field)
@@ -239,11 +273,10 @@ static const struct hv_msr_desc hv_msrs[] = {
 	  .cpuid = 7, .cpuid_reg = 1, .cpuid_bit = 1,
 	  .offset = HV_X86(tsc_adjust), .set = hv_set_tsc_adjust },
 	{ .first = MSR_IA32_SPEC_CTRL, .flags = HV_MSR_SAVE | HV_MSR_BACKEND,
-	  .host = HV_HOST(SPEC_CTRL), .cpuid = 7, .cpuid_reg = 3, .cpuid_bit = 26,
+	  .host = HV_HOST(MSR_SPEC_CTRL),
 	  .valid = SPEC_CTRL_IBRS | SPEC_CTRL_STIBP | SPEC_CTRL_SSBD,
 	  .offset = HV_X86(spec_ctrl) },
-	{ .first = MSR_IA32_PRED_CMD, .flags = HV_MSR_ZERO, .host = HV_HOST(SPEC_CTRL),
-	  .cpuid = 7, .cpuid_reg = 3, .cpuid_bit = 26,
+	{ .first = MSR_IA32_PRED_CMD, .flags = HV_MSR_ZERO, .host = HV_HOST(IBPB),
 	  .valid = PRED_CMD_IBPB, .set = hv_set_pred_cmd },
 	{ .first = HV_MSR_BIOS_UPDT_TRIG, .flags = HV_MSR_ZERO | HV_MSR_IGNORE },
 	{ .first = MSR_IA32_UCODE_REV, .flags = HV_MSR_SAVE, .valid = HV_ALL,
@@ -327,6 +360,26 @@ static const struct hv_msr_desc hv_msrs[] = {
 	  .valid = HV_ALL, .offset = HV_X86(kernel_gs_base) },
 	{ .first = MSR_TSC_AUX, .flags = HV_MSR_SAVE | HV_MSR_BACKEND, .host = HV_HOST(RDTSCP),
 	  .valid = U32_MAX, .offset = HV_X86(tsc_aux) },
+	/* What systems read or write on AMD processors without asking CPUID */
+	{ .first = MSR_K7_EVNTSEL0, .last = MSR_K7_PERFCTR3,
+	  .flags = HV_MSR_ZERO | HV_MSR_IGNORE },
+	{ .first = MSR_AMD64_SYSCFG, .flags = HV_MSR_ZERO },
+	{ .first = MSR_K7_HWCR, .flags = HV_MSR_SAVE, .valid = HV_ALL,
+	  .offset = HV_X86(hwcr), .set = hv_set_hwcr },
+	{ .first = MSR_K8_TOP_MEM1, .flags = HV_MSR_ZERO },
+	{ .first = MSR_K8_TOP_MEM2, .flags = HV_MSR_ZERO },
+	{ .first = MSR_AMD64_NB_CFG, .flags = HV_MSR_ZERO | HV_MSR_IGNORE },
+	{ .first = MSR_AMD64_PATCH_LOADER, .flags = HV_MSR_ZERO | HV_MSR_IGNORE },
+	{ .first = MSR_K8_INT_PENDING_MSG, .flags = HV_MSR_ZERO },
+	{ .first = MSR_FAM10H_MMIO_CONF_BASE, .flags = HV_MSR_ZERO },
+	{ .first = MSR_K8_TSEG_ADDR, .last = MSR_K8_TSEG_MASK, .flags = HV_MSR_ZERO },
+	{ .first = MSR_VM_HSAVE_PA, .flags = HV_MSR_ZERO | HV_MSR_IGNORE },
+	{ .first = HV_MSR_AMD_DC_CFG, .flags = HV_MSR_ZERO | HV_MSR_IGNORE },
+	{ .first = HV_MSR_AMD_TW_CFG, .flags = HV_MSR_ZERO },
+	{ .first = MSR_AMD64_DE_CFG, .valid = HV_ALL,
+	  .get = hv_get_de_cfg, .set = hv_set_de_cfg },
+	{ .first = MSR_AMD64_BU_CFG2, .flags = HV_MSR_ZERO | HV_MSR_IGNORE },
+	{ .first = HV_MSR_AMD_EX_CFG, .flags = HV_MSR_ZERO | HV_MSR_IGNORE },
 };
 
 static u32 hv_msr_last(const struct hv_msr_desc *d)
@@ -354,6 +407,49 @@ static bool hv_msr_on_host(const struct hv_msr_desc *d)
 	return !d->host || cpu_has(&boot_cpu_data, d->host - 1);
 }
 
+/**
+ * struct hv_msr_cpuid - a CPUID bit that an MSR comes with; one of several is enough
+ * @index: MSR
+ * @func: leaf
+ * @reg: result register
+ * @bits: bits in it
+ */
+static const struct hv_msr_cpuid {
+	u32 index;
+	u32 func;
+	u8 reg;
+	u32 bits;
+} hv_msr_cpuids[] = {
+	/* RDTSCP, or RDPID alone (SDM 4, IA32_TSC_AUX) */
+	{ MSR_TSC_AUX, 0x80000001, 3, BIT(27) },
+	{ MSR_TSC_AUX, 7, 2, BIT(22) },
+	/* IBRS, STIBP, SSBD: Intel's and AMD's (SDM 2A, CPUID; APM 3 E.4.7) */
+	{ MSR_IA32_SPEC_CTRL, 7, 3, BIT(26) | BIT(27) | BIT(31) },
+	{ MSR_IA32_SPEC_CTRL, 0x80000008, 1, BIT(14) | BIT(15) | BIT(24) },
+	{ MSR_IA32_PRED_CMD, 7, 3, BIT(26) },
+	{ MSR_IA32_PRED_CMD, 0x80000008, 1, BIT(12) },
+};
+
+static bool hv_msr_on_guest(struct hv_vcpu *vcpu, const struct hv_msr_desc *d, u32 index)
+{
+	const struct hv_cpuid_entry2 *e;
+	bool asked = false;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(hv_msr_cpuids); i++) {
+		const struct hv_msr_cpuid *c = &hv_msr_cpuids[i];
+
+		if (c->index != index)
+			continue;
+		asked = true;
+		e = hv_cpuid_find(vcpu, c->func, 0);
+		if (e && (c->bits & (c->reg == 1 ? e->ebx : c->reg == 2 ? e->ecx : e->edx)))
+			return true;
+	}
+	return !asked && (!d->cpuid || hv_cpuid_has(vcpu, d->cpuid, d->cpuid == 0xd,
+						    d->cpuid_reg, d->cpuid_bit));
+}
+
 /* The VMM may save and restore what the guest's CPUID doesn't show, but the host has. */
 static const struct hv_msr_desc *hv_msr_access(struct hv_vcpu *vcpu, u32 index, bool host)
 {
@@ -361,16 +457,9 @@ static const struct hv_msr_desc *hv_msr_access(struct hv_vcpu *vcpu, u32 index, 
 
 	if (!d || !hv_msr_on_host(d))
 		return NULL;
-	if (!host && d->cpuid &&
-	    !hv_cpuid_has(vcpu, d->cpuid, d->cpuid == 0xd, d->cpuid_reg, d->cpuid_bit))
+	if (!host && !hv_msr_on_guest(vcpu, d, index))
 		return NULL;
 	return d;
-}
-
-static bool hv_has_tsc_aux(struct hv_vcpu *vcpu)
-{
-	/* RDTSCP, or RDPID alone (SDM 4, IA32_TSC_AUX) */
-	return hv_cpuid_has(vcpu, 0x80000001, 0, 3, 27) || hv_cpuid_has(vcpu, 7, 0, 2, 22);
 }
 
 static u64 *hv_msr_field(struct hv_vcpu *vcpu, const struct hv_msr_desc *d)
@@ -391,7 +480,7 @@ int hv_get_msr(struct hv_vcpu *vcpu, u32 index, u64 *val, bool host)
 {
 	const struct hv_msr_desc *d = hv_msr_access(vcpu, index, host);
 
-	if (!d || (index == MSR_TSC_AUX && !host && !hv_has_tsc_aux(vcpu)))
+	if (!d)
 		return 1;
 	*val = 0;
 	if (d->flags & HV_MSR_BACKEND) {
@@ -424,7 +513,7 @@ int hv_set_msr(struct hv_vcpu *vcpu, u32 index, u64 val, bool host)
 {
 	const struct hv_msr_desc *d = hv_msr_access(vcpu, index, host);
 
-	if (!d || (index == MSR_TSC_AUX && !host && !hv_has_tsc_aux(vcpu)))
+	if (!d)
 		return 1;
 	if (d->flags & HV_MSR_IGNORE)
 		return host && val;
@@ -492,6 +581,7 @@ void hv_msr_reset(struct hv_vcpu *vcpu, bool init)
 	if (init)
 		return;
 	x->misc_enable = HV_MISC_ENABLE_RESET;
+	x->hwcr = HV_HWCR_TSC_FREQ_SEL;
 	hv_set_msr(vcpu, MSR_IA32_CR_PAT, HV_PAT_RESET, true);
 	x->ucode_rev = hv_ucode_rev;
 	x->arch_capabilities = hv_arch_capabilities;
@@ -526,6 +616,7 @@ void hv_msr_init(void)
 static const u32 hv_feature_msrs[] = {
 	MSR_IA32_UCODE_REV,
 	MSR_IA32_ARCH_CAPABILITIES,
+	MSR_AMD64_DE_CFG,
 };
 
 static int hv_get_feature_msr(u32 index, u64 *val)
@@ -536,6 +627,9 @@ static int hv_get_feature_msr(u32 index, u64 *val)
 		return 0;
 	case MSR_IA32_ARCH_CAPABILITIES:
 		*val = hv_arch_capabilities;
+		return 0;
+	case MSR_AMD64_DE_CFG:
+		*val = hv_de_cfg();
 		return 0;
 	}
 	return 1;
