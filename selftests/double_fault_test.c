@@ -54,6 +54,16 @@ FIXTURE_TEARDOWN(df)
 	vm_free(self->vm);
 }
 
+/*
+ * In a nested guest TCG forgets that an exception is being delivered when a gate is not there, or
+ * when the first one was injected; and it scales the vector in the error code by 16.
+ */
+#define NOT_ON_TCG(what)						\
+	do {								\
+		if (cpu_is_tcg())					\
+			SKIP(return, "TCG does not merge " what);	\
+	} while (0)
+
 /* Delivery of @vector ends in #NP. */
 static void no_gate(FIXTURE_DATA(df) *self, int vector)
 {
@@ -113,6 +123,8 @@ static void delivered(struct __test_metadata *_metadata, FIXTURE_DATA(df) *self,
 
 TEST_F(df, benign_then_contributory)
 {
+	if (cpu_is_tcg())
+		SKIP(return, "TCG scales the gate's vector by 16");
 	no_gate(self, UD_VECTOR);
 	DELIVERED(UD_VECTOR, NP_VECTOR, NP_ERROR(UD_VECTOR));
 }
@@ -126,6 +138,7 @@ TEST_F(df, benign_then_page_fault)
 
 TEST_F(df, contributory_then_contributory)
 {
+	NOT_ON_TCG("the #NP of a gate");
 	no_gate(self, GP_VECTOR);
 	DELIVERED(GP_VECTOR, DF_VECTOR, 0);
 }
@@ -139,6 +152,7 @@ TEST_F(df, contributory_then_page_fault)
 
 TEST_F(df, page_fault_then_contributory)
 {
+	NOT_ON_TCG("the #NP of a gate");
 	no_gate(self, PF_VECTOR);
 	DELIVERED(PF_VECTOR, DF_VECTOR, 0);
 }
@@ -149,9 +163,10 @@ TEST_F(df, page_fault_then_page_fault)
 	DELIVERED(PF_VECTOR, DF_VECTOR, 0);
 }
 
-/* The first is a double fault, of #GP without a gate, or injected as one. */
+/* The first is a double fault, of #GP or #PF that cannot be delivered, or injected as one. */
 TEST_F(df, double_fault_then_contributory)
 {
+	NOT_ON_TCG("the #NP of a gate");
 	no_gate(self, GP_VECTOR);
 	no_gate(self, DF_VECTOR);
 	EXPECT_EQ(HV_EXIT_SHUTDOWN, raise_first(self, variant->injected,
@@ -160,10 +175,12 @@ TEST_F(df, double_fault_then_contributory)
 
 TEST_F(df, double_fault_then_page_fault)
 {
-	no_gate(self, GP_VECTOR);
+	if (variant->injected)
+		NOT_ON_TCG("with an injected exception");
+	no_stack(self, PF_VECTOR);
 	no_stack(self, DF_VECTOR);
 	EXPECT_EQ(HV_EXIT_SHUTDOWN, raise_first(self, variant->injected,
-						variant->injected ? DF_VECTOR : GP_VECTOR));
+						variant->injected ? DF_VECTOR : PF_VECTOR));
 }
 
 TEST_HARNESS_MAIN
