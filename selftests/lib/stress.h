@@ -26,10 +26,10 @@
 #define STRESS_WINDOW_GPA	0x10000000
 #define STRESS_WINDOW_STEP	0x200000
 
-/* How often vCPU 0 looks at them in a round: for milliseconds. */
-#define STRESS_SPIN		8192
+/* How often vCPU 0 looks at them in a round: for some 100 us. */
+#define STRESS_SPIN		2048
 
-/* Vectors, and LAPIC timer ticks of 1 ns. */
+/* Vectors, and how often the LAPIC timer ticks, in ns. */
 #define STRESS_IPI		0x40
 #define STRESS_TIMER		0x51
 #define STRESS_TIMER_COUNT	2000000

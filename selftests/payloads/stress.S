@@ -79,7 +79,11 @@ check_state:
 	wrmsr
 	movl	$0xc0000082, %ecx
 	wrmsr
-	ret
+	/* Now and then to the VMM and back. */
+	testb	$15, %r12b
+	jnz	2f
+	outl	%eax, $PORT_MARK
+2:	ret
 
 /*
  * Windows: memory that the VMM takes away and gives back. "window_expect" has what is to
@@ -114,6 +118,9 @@ check_windows:
 function stress_compute
 	call	prepare
 	sti
+	/* A LAPIC that is off loses what comes (SDM 3A 11.4.7.2). */
+2:	cmpq	$0, halt_ready
+	je	2b
 1:	call	check_state
 	movl	$STRESS_SPIN, %esi
 	call	check_windows
@@ -128,13 +135,14 @@ function stress_compute
 	movl	$(1 << 14 | STRESS_IPI), 0x300(%rax)
 	jmp	1b
 
-/* void stress_halt(block): a round after each timer interrupt or IPI. */
+/* void stress_halt(block, ticks): a round after each IPI or timer interrupt; 0: no timer. */
 function stress_halt
 	call	prepare
 	movl	$GUEST_APIC, %eax
 	movl	$0xb, 0x3e0(%rax)		/* divide by 1 */
 	movl	$(1 << 17 | STRESS_TIMER), 0x320(%rax)
-	movl	$STRESS_TIMER_COUNT, 0x380(%rax)
+	movl	%esi, 0x380(%rax)
+	movq	$1, halt_ready
 	cli
 1:	call	check_state
 	movl	$1, %esi
@@ -146,6 +154,7 @@ function stress_halt
 
 	.data
 	.balign	8
-	.global	window_expect, ipis
+	.global	window_expect
 window_expect:	.fill	STRESS_WINDOWS, 8, 0
 ipis:		.quad	0
+halt_ready:	.quad	0

@@ -31,7 +31,7 @@ static int set_fault(const char *value, const struct kernel_param *param)
 		freeze();
 	else if (sysfs_streq(value, "hang"))
 		for (;;)
-			schedule_timeout_uninterruptible(HZ);
+			schedule_timeout_uninterruptible(MAX_SCHEDULE_TIMEOUT);
 	else if (sysfs_streq(value, "leak"))
 		__module_get(THIS_MODULE);
 	else
