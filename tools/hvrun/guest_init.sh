@@ -140,7 +140,7 @@ hotplug()
 # Every processor computes and moves memory, more jobs than processors.
 load()
 {
-	local seconds=$1 jobs=$(($(nproc) * 2))
+	local seconds=$1 jobs=$(($(nproc) * 2)) bad
 
 	for _ in $(seq $jobs); do
 		timeout "$seconds" sh -c 'while :; do
@@ -149,7 +149,9 @@ load()
 		done' &
 	done
 	wait
-	say load "$(dmesg | grep -cE 'soft lockup|hard LOCKUP|rcu.*stall|hung_task|Call Trace')"
+	bad='soft lockup|hard LOCKUP|rcu.*stall|blocked for more than'
+	dmesg | grep -E -A 30 "$bad" | head -n 100
+	say load "$(dmesg | grep -cE "$bad")"
 }
 
 # Disk and network, until the host ends it.

@@ -80,6 +80,9 @@ report $? "power-off"
 run 0 --cpus 2 && said "powered itself off"
 report $? "power-off while another vCPU waits to be started"
 
+run 0 --cpus 64 && said "powered itself off"
+report $? "64 vCPUs"
+
 run 0 --stats && said '^  io  *1$' && said "guest memory: .* of 32768 KiB"
 report $? "statistics"
 

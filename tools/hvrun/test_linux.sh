@@ -76,12 +76,17 @@ start()
 	pid=$!
 }
 
-# said WHAT: the guest's result, once it is there; nothing if hvrun ended without
+# said WHAT: the guest's result, once it is there; nothing if hvrun ended without.
+# A guest that says nothing for ten minutes never will.
 said()
 {
+	local patience=3000
+
 	# a terminal's line is whole when it ends with CR
 	until grep -q "^@ $1\( .*\)*$cr\$" out; do
 		kill -0 $pid 2> /dev/null || return 1
+		patience=$((patience - 1))
+		[ $patience != 0 ] || kill -KILL $pid
 		sleep 0.2
 	done
 	sed -n "s/^@ $1\( \(.*\)\)*$cr\$/\2/p" out | tail -n 1
@@ -98,10 +103,12 @@ is()
 	[ "$got" = "$2" ] || echo "# $1: got '$got', expected '$2'"
 }
 
+# What a boot with a failure said
 show()
 {
+	[ $failed != 0 ] || return
 	echo "# the guest:"
-	tail -n 40 out | sed 's/^/# /'
+	tail -n 150 out | sed 's/^/# /'
 	echo "# hvrun:"
 	head -n 30 err | sed 's/^/# /'
 }
@@ -192,7 +199,8 @@ if ! make_disk || ! make_net; then
 	exit 1
 fi
 test_devices
+show
 test_stop_and_kill
-[ $failed = 0 ] || show
+[ $failed = 0 ] || tail -n 40 out | sed 's/^/# /'
 echo "1..$count"
 [ $failed = 0 ]
