@@ -3,6 +3,7 @@
  * The pair of 8259 PICs in the kernel: their ports do not exit, their interrupts reach the
  * boot CPU through LINT0 or past a disabled LAPIC, their state can be read and set.
  */
+#include <sys/eventfd.h>
 #include "hvtest.h"
 #include "kselftest_harness.h"
 
@@ -177,6 +178,38 @@ TEST_F(pic, level)
 	out(self, MASTER, EOI);
 	EXPECT_EQ(2, window(self));
 	EXPECT_EQ(2, irq(self, 5));
+}
+
+/* An irqfd with a resampler: the EOI releases the line and says so. */
+TEST_F(pic, resample)
+{
+	struct hv_irqfd irqfd = { .gsi = 5, .flags = HV_IRQFD_FLAG_RESAMPLE };
+	uint64_t one = 1, n;
+	bool got = false;
+
+	irqfd.fd = eventfd(0, 0);
+	irqfd.resamplefd = eventfd(0, EFD_NONBLOCK);
+	ASSERT_EQ(0, hv_ioctl(self->vm->fd, HV_IRQFD, &irqfd));
+	out(self, ELCR, 1 << 5);
+	ASSERT_EQ(8, write(irqfd.fd, &one, 8));
+	/* KVM has a thread assert the line. */
+	EXPECT_TRUE(wait_for(window(self) == 1));
+	EXPECT_EQ(0x20, reg(self, MASTER, READ_IRR));
+	EXPECT_EQ(-1, read(irqfd.resamplefd, &n, 8));
+	out(self, MASTER, EOI);
+	EXPECT_TRUE(wait_for(got || (got = read(irqfd.resamplefd, &n, 8) == 8)));
+	EXPECT_EQ(1, window(self));
+	EXPECT_EQ(0, reg(self, MASTER, READ_IRR));
+	EXPECT_EQ(1, irq(self, 5));
+	/* Automatic EOI, of an edge: the same */
+	out(self, ELCR, 0);
+	init(self, 3);
+	ASSERT_EQ(8, write(irqfd.fd, &one, 8));
+	EXPECT_TRUE(wait_for(window(self) == 2));
+	got = false;
+	EXPECT_TRUE(wait_for(got || (got = read(irqfd.resamplefd, &n, 8) == 8)));
+	close(irqfd.fd);
+	close(irqfd.resamplefd);
 }
 
 TEST_F(pic, masks)
