@@ -18,6 +18,10 @@
 #define HV_UPDATE_INTERCEPTS	BIT(0)	/* CPUID, guest debug, debug registers, MSR policy */
 #define HV_UPDATE_TSC		BIT(1)	/* vcpu->x86.tsc_offset */
 #define HV_UPDATE_PLE		BIT(2)	/* vcpu->x86.ple_window */
+#define HV_UPDATE_APIC		BIT(3)	/* mode or base of the LAPIC */
+/* Only for a LAPIC that hv_lapic_set_virtual() was called for; interrupts off before an entry */
+#define HV_UPDATE_IRQ_STATUS	BIT(4)	/* hv_lapic_status() */
+#define HV_UPDATE_EOI_EXITS	BIT(5)	/* hv_lapic_eoi_exits() */
 
 /* Return values of @handle_exit and of everything it calls. Negative: errno. */
 #define HV_TO_USER	0	/* run page is filled in, leave HV_RUN */

@@ -38,6 +38,11 @@ void host_handle_mce(void);			/* interrupts off */
 /* The host's policy for a split lock at @rip: true: handled, go on */
 bool host_handle_split_lock(u64 rip);		/* process context */
 
+/* ---- src/host/posted.c: posted interrupts ---- */
+unsigned int host_posted_vector(void);		/* 0: this kernel has none */
+void host_send_posted(int cpu);			/* preemption off */
+u32 host_apic_destination(int cpu);
+
 /* ---- src/host/state.c: host state for the backend ---- */
 u64 host_cr3(void);			/* this CPU's now, PCID included; interrupts off */
 u64 host_cr4(void);			/* from the kernel's shadow */

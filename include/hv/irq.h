@@ -111,6 +111,30 @@ void hv_lapic_set_deadline(struct hv_vcpu *vcpu, u64 val);
 int hv_lapic_get_state(struct hv_vcpu *vcpu, struct hv_lapic_state *s);
 int hv_lapic_set_state(struct hv_vcpu *vcpu, const struct hv_lapic_state *s);
 /*
+ * For a backend whose processor works on the page of registers by itself (SDM 3C chapter 29).
+ * "Virtual" means that it delivers what is in IRR and takes EOIs; otherwise hv does, with
+ * hv_lapic_pending() and hv_lapic_accept().
+ */
+bool hv_lapic_is_xapic(struct hv_vcpu *vcpu);
+bool hv_lapic_is_x2apic(struct hv_vcpu *vcpu);
+void *hv_lapic_regs(struct hv_vcpu *vcpu);
+struct hv_posted *hv_lapic_posted(struct hv_vcpu *vcpu);
+/* An x2APIC read of register @reg (MSR - 0x800) may come from the page */
+bool hv_lapic_page_readable(unsigned int reg);
+bool hv_lapic_virtual(struct hv_vcpu *vcpu);
+void hv_lapic_set_virtual(struct hv_vcpu *vcpu, bool on);
+/* Called by the run loop with interrupts off: HV_UPDATE_* bits for the backend */
+unsigned int hv_lapic_before_entry(struct hv_vcpu *vcpu);
+/* Highest vector in IRR (bits 7:0) and ISR (15:8), 0: none */
+u16 hv_lapic_status(struct hv_vcpu *vcpu);
+/* Bitmap of the vectors whose EOI must exit */
+const unsigned long *hv_lapic_eoi_exits(struct hv_vcpu *vcpu);
+void hv_lapic_eoi_exit(struct hv_vcpu *vcpu, u8 vector);
+/* The guest has written the page at @offset */
+void hv_lapic_written(struct hv_vcpu *vcpu, unsigned int offset);
+/* Not virtual: TPR class (0..15) at which an interrupt waits, 0: none does */
+unsigned int hv_lapic_tpr_threshold(struct hv_vcpu *vcpu);
+/*
  * INIT and SIPI that arrived: changes mp_state, resets the vCPU. vCPU loaded, process
  * context. Called by the run loop when hv_lapic_has_init_sipi().
  */

@@ -31,6 +31,8 @@ struct hv_userspace_memory_region;
  *	With it invalidations find memory that only an old slot has mapped
  * @unmap_seq: grows when leaves are removed; written under @lock
  * @flushed_seq: value of @unmap_seq up to which all TLBs have been flushed
+ * @own_gfn: frame that hv_mmu_map_own() has mapped; written under @lock
+ * @own_mapped: there is one; written under @lock
  * @s2: tables
  */
 struct hv_mmu {
@@ -43,6 +45,8 @@ struct hv_mmu {
 	struct hv_memslot leaving;
 	s64 unmap_seq;
 	atomic64_t flushed_seq;
+	u64 own_gfn;
+	bool own_mapped;
 	struct hv_s2 s2;
 };
 
@@ -70,6 +74,8 @@ void hv_mmu_destroy(struct hv_vm *vm);
 int hv_mmu_fault(struct hv_vcpu *vcpu, u64 gpa, unsigned int access);
 void hv_mmu_slot_leaves(struct hv_vm *vm, const struct hv_memslot *slot);
 void hv_mmu_zap_slot(struct hv_vm *vm, const struct hv_memslot *slot);
+int hv_mmu_map_own(struct hv_vcpu *vcpu, u64 gfn, u64 pfn);
+void hv_mmu_unmap_own(struct hv_vm *vm);
 u64 hv_mmu_gfn_end(struct hv_vm *vm);
 
 /* src/core/guest_memory.c: callers hold vm->srcu; may fault and sleep, but for _nofault */

@@ -36,6 +36,7 @@ enum hv_vcpu_mode {
  * @HV_REQ_MASTER_CLOCK: find out whether the VM's vCPUs can all use one clock
  * @HV_REQ_CLOCK: write the time page; after HV_REQ_MASTER_CLOCK, which asks for it
  * @HV_REQ_STEAL: update the steal time; the vCPU's thread has been scheduled in
+ * @HV_REQ_APIC: mode or base of the LAPIC changed
  * @HV_REQ_DEAD: the VM died: HV_RUN returns -EIO
  */
 enum hv_req {
@@ -48,6 +49,7 @@ enum hv_req {
 	HV_REQ_MASTER_CLOCK,
 	HV_REQ_CLOCK,
 	HV_REQ_STEAL,
+	HV_REQ_APIC,
 	HV_REQ_DEAD,
 };
 
@@ -64,6 +66,8 @@ enum hv_req {
  *	preemption off
  * @loaded: loaded on @cpu now (between hv_vcpu_load and hv_vcpu_put); preemption off
  * @mode: enum hv_vcpu_mode; atomic
+ * @posted: in the guest, the processor takes over what is posted to the LAPIC: a notification
+ *	is enough; others look
  * @requests: bits of enum hv_req; atomic
  * @wait: where it sleeps when halted or waiting for SIPI; any context may wake it
  * @halt_poll_ns: how long to poll at the next HLT
@@ -93,6 +97,7 @@ struct hv_vcpu {
 	int cpu;
 	bool loaded;
 	int mode;
+	bool posted;
 	unsigned long requests;
 	struct rcuwait wait;
 	u32 halt_poll_ns;
@@ -119,6 +124,7 @@ void hv_vcpu_put(struct hv_vcpu *vcpu);
 /* src/core/kick.c */
 void hv_vcpu_request(struct hv_vcpu *vcpu, unsigned int req);
 void hv_vcpu_kick(struct hv_vcpu *vcpu);
+void hv_vcpu_notify(struct hv_vcpu *vcpu);
 void hv_vcpu_wake(struct hv_vcpu *vcpu);
 
 /* src/core/yield.c */

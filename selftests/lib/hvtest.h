@@ -131,6 +131,7 @@
  * @sys: system fd
  * @fd: VM fd
  * @irqchip: it has an in-kernel LAPIC and IOAPIC
+ * @touched: the guest has used the pages that event delivery needs
  * @run_size: size of the mapping of a vCPU fd
  * @ram: slot 0: GUEST_RAM_SIZE bytes at guest-physical 0; NULL in bare VMs
  * @payload: ELF image loaded by vm_load()
@@ -139,6 +140,7 @@ struct vm {
 	int sys;
 	int fd;
 	bool irqchip;
+	bool touched;
 	size_t run_size;
 	uint8_t *ram;
 	const void *payload;
@@ -199,6 +201,7 @@ const char *exit_name(uint32_t reason);
 
 /* stats.c */
 uint64_t vcpu_stat(struct vcpu *vcpu, const char *name);
+uint64_t vcpu_exits(struct vcpu *vcpu);
 
 /* payload.c: guest code */
 void vm_load(struct vm *vm, const char *payload);

@@ -202,6 +202,24 @@ void vcpu_protected_mode(struct vcpu *vcpu, const char *entry)
 	set_entry(vcpu, entry, stack_top(vcpu));
 }
 
+/*
+ * Let the guest use its descriptor tables and stacks once. The emulated Intel processor forgets
+ * which virtual interrupt it was delivering when that needs a page for the first time:
+ * see "Limits" in Documentation/testing.rst.
+ */
+static void touch_tables(struct vcpu *vcpu)
+{
+	struct hv_mp_state s;
+
+	if (!vcpu->vm->irqchip || vcpu->vm->touched)
+		return;
+	must(hv_ioctl(vcpu->fd, HV_GET_MP_STATE, &s));
+	if (s.mp_state != HV_MP_STATE_RUNNABLE)
+		return;
+	vcpu->vm->touched = true;
+	guest_call(vcpu, "touch_tables");
+}
+
 /**
  * vcpu_long_mode() - start in 64-bit mode, 0 to 4 GiB mapped to itself
  * @vcpu: the vCPU
@@ -220,5 +238,6 @@ void vcpu_long_mode(struct vcpu *vcpu, const char *entry)
 	sregs.cr4 = CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT;
 	sregs.efer = EFER_LME | EFER_LMA;
 	vcpu_set_sregs(vcpu, &sregs);
+	touch_tables(vcpu);
 	set_entry(vcpu, entry, stack_top(vcpu));
 }

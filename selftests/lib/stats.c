@@ -1,22 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Counters of a vCPU.
+ * Counters of a vCPU, by name.
  */
 #include "hvtest.h"
 
-/**
- * vcpu_stat() - a counter
- * @vcpu: the vCPU; it may be running
- * @name: name in the statistics file; one that isn't there ends the program
- *
- * Return: its value.
- */
-uint64_t vcpu_stat(struct vcpu *vcpu, const char *name)
+typedef void (*counter_fn)(const char *name, uint64_t value, void *arg);
+
+static void each_counter(struct vcpu *vcpu, counter_fn fn, void *arg)
 {
 	struct hv_stats_header h;
 	struct hv_stats_desc *d;
-	uint64_t value = 0;
-	bool found = false;
 	unsigned int i;
 	size_t size;
 	int fd;
@@ -27,15 +20,66 @@ uint64_t vcpu_stat(struct vcpu *vcpu, const char *name)
 		die("no statistics");
 	size = sizeof(*d) + h.name_size;
 	d = malloc(size);
-	for (i = 0; i < h.num_desc && !found; i++) {
+	for (i = 0; i < h.num_desc; i++) {
+		uint64_t value;
+
 		if (pread(fd, d, size, h.desc_offset + i * size) != (ssize_t)size)
-			break;
-		found = !strcmp(d->name, name) &&
-			pread(fd, &value, 8, h.data_offset + d->offset) == 8;
+			die("no descriptor %u", i);
+		if (pread(fd, &value, 8, h.data_offset + d->offset) != 8)
+			die("no value of %s", d->name);
+		fn(d->name, value, arg);
 	}
-	if (!found)
-		die("there's no counter %s", name);
 	free(d);
 	close(fd);
-	return value;
+}
+
+struct one {
+	const char *name;
+	bool found;
+	uint64_t value;
+};
+
+static void find_one(const char *name, uint64_t value, void *arg)
+{
+	struct one *one = arg;
+
+	if (strcmp(name, one->name))
+		return;
+	one->found = true;
+	one->value = value;
+}
+
+/**
+ * vcpu_stat() - a counter
+ * @vcpu: the vCPU; it may be running
+ * @name: name in the statistics file; one that isn't there ends the program
+ *
+ * Return: its value.
+ */
+uint64_t vcpu_stat(struct vcpu *vcpu, const char *name)
+{
+	struct one one = { .name = name };
+
+	each_counter(vcpu, find_one, &one);
+	if (!one.found)
+		die("there's no counter %s", name);
+	return one.value;
+}
+
+static void add_exit(const char *name, uint64_t value, void *arg)
+{
+	if (!strncmp(name, "exit_", 5) && strcmp(name, "exit_external_interrupt"))
+		*(uint64_t *)arg += value;
+}
+
+/**
+ * vcpu_exits() - exits of all kinds but for those that the host's own interrupts cause
+ * @vcpu: the vCPU; it may be running
+ */
+uint64_t vcpu_exits(struct vcpu *vcpu)
+{
+	uint64_t sum = 0;
+
+	each_counter(vcpu, add_exit, &sum);
+	return sum;
 }

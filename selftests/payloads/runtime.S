@@ -18,6 +18,18 @@ guest_done:
 	outl	%eax, $PORT_DONE
 	hlt
 
+/* Use each page that the delivery of an event needs, see vcpu_long_mode(). */
+	.global	touch_tables
+touch_tables:
+	lock orb $0, GUEST_GDT
+	lock orb $0, GUEST_IDT
+	movl	$GUEST_STACK - 8 * GUEST_STACK_SIZE, %eax
+1:	lock orb $0, (%rax)
+	addl	$0x1000, %eax
+	cmpl	$GUEST_IST, %eax
+	jb	1b
+	ret
+
 /* One stub of 16 bytes for each vector. */
 	.balign	16
 	.global	isr64

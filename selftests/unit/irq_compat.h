@@ -19,6 +19,8 @@ typedef __s32 s32;
 #define ARRAY_SIZE(a)		(sizeof(a) / sizeof((a)[0]))
 #define __aligned(n)		__attribute__((aligned(n)))
 #define fallthrough		__attribute__((fallthrough))
+#define unlikely(x)		(x)
+#define max(a, b)		((a) > (b) ? (a) : (b))
 #define min_t(t, a, b)		((t)(a) < (t)(b) ? (t)(a) : (t)(b))
 #define U32_MAX			0xffffffffu
 #define max(a, b)		((a) > (b) ? (a) : (b))
@@ -206,14 +208,15 @@ struct hv_vcpu {
 	} x86;
 };
 
-enum { HV_REQ_EVENT, HV_REQ_TIMER };
+enum { HV_REQ_EVENT, HV_REQ_TIMER, HV_REQ_APIC };
+enum { HV_UPDATE_IRQ_STATUS = 1, HV_UPDATE_EOI_EXITS = 2 };
 enum { HV_SEG_CS };
 
 #define hv_for_each_vcpu(i, v, vm)						\
 	for ((i) = 0; (i) < (vm)->nr_vcpus && ((v) = (vm)->vcpus[i], true); (i)++)
 #define hv_req_set(v, r)	set_bit(r, &(v)->requests)
 #define hv_vcpu_request(v, r)	(set_bit(r, &(v)->requests), (v)->kicks++)
-#define hv_vcpu_kick(v)		((v)->kicks++)
+#define hv_vcpu_notify(v)	((v)->kicks++)
 #define hv_queue_nmi(v)		((v)->nmis++)
 #define hv_guest_tsc(v, tsc)	((void)(v), tsc)
 #define hv_set_rip(v, val)	((v)->rip = (val))

@@ -49,6 +49,31 @@ void hv_vcpu_kick(struct hv_vcpu *vcpu)
 }
 
 /**
+ * hv_vcpu_notify() - something was posted to a vCPU's LAPIC
+ * @vcpu: vCPU
+ *
+ * Wakes it if it sleeps. In the guest the processor looks by itself, if it can; else the vCPU
+ * exits and looks before the next entry.
+ *
+ * Context: any, preemption off; the caller has set HV_POSTED_ON, with a full barrier.
+ */
+void hv_vcpu_notify(struct hv_vcpu *vcpu)
+{
+	int cpu = READ_ONCE(vcpu->cpu);
+
+	if (!READ_ONCE(vcpu->posted) || READ_ONCE(vcpu->mode) != HV_IN_GUEST) {
+		hv_vcpu_kick(vcpu);
+		return;
+	}
+	/*
+	 * If it has left the guest since, or even the CPU, it finds HV_POSTED_ON before the
+	 * next entry. On its own CPU it has left: this is an interrupt, or its own exit.
+	 */
+	if (cpu != smp_processor_id() && cpu_online(cpu))
+		host_send_posted(cpu);
+}
+
+/**
  * hv_vcpu_request() - ask a vCPU for something before it next enters the guest
  * @vcpu: vCPU
  * @req: enum hv_req

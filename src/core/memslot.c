@@ -86,6 +86,8 @@ static int memslots_change(struct hv_vm *vm, enum hv_slot_op op, const struct hv
 	synchronize_srcu_expedited(&vm->srcu);
 	if (old)
 		hv_mmu_zap_slot(vm, old);
+	/* A page of hv's own gives way; it is not mapped again where a slot is. */
+	hv_mmu_unmap_own(vm);
 	kvfree(from);
 	return 0;
 }

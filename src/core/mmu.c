@@ -447,6 +447,71 @@ int hv_mmu_fault(struct hv_vcpu *vcpu, u64 gpa, unsigned int access)
 	return HV_FAULT_DONE;
 }
 
+/* ---- a page of hv's own ---- */
+
+/**
+ * hv_mmu_map_own - map a page that belongs to no slot
+ * @vcpu: vCPU
+ * @gfn: guest frame; one for each VM
+ * @pfn: page that lives as long as the VM
+ *
+ * The backend's APIC-access page. Any change of slots unmaps it.
+ *
+ * Context: a read section of vm->srcu; may sleep.
+ * Return: 0; -EEXIST: there is a slot; -ENOMEM.
+ */
+int hv_mmu_map_own(struct hv_vcpu *vcpu, u64 gfn, u64 pfn)
+{
+	struct hv_vm *vm = vcpu->vm;
+	struct hv_mmu *mmu = &vm->mmu;
+	struct hv_s2_cache cache = {};
+	u64 filled = 0;
+	int ret;
+
+	if (hv_memslot_find(hv_vm_memslots(vm), gfn))
+		return -EEXIST;
+	for (;;) {
+		write_lock(&mmu->lock);
+		ret = hv_s2_map(&mmu->s2, &cache, gfn, pfn, 1, HV_ACC_READ | HV_ACC_WRITE);
+		if (ret >= 0) {
+			mmu->own_gfn = gfn;
+			WRITE_ONCE(mmu->own_mapped, true);
+		}
+		if (ret > 0)
+			atomic64_inc(&vm->stats.pages_4k);
+		write_unlock(&mmu->lock);
+		if (ret != -ENOMEM)
+			break;
+		ret = hv_s2_cache_fill(&cache, cache.want);
+		filled += cache.nr;
+		if (ret)
+			break;
+	}
+	atomic64_add(filled - cache.nr, &vm->stats.table_pages);
+	hv_s2_cache_free(&cache);
+	return min(ret, 0);
+}
+
+/**
+ * hv_mmu_unmap_own - undo hv_mmu_map_own()
+ * @vm: VM
+ *
+ * On return no vCPU reaches the page. Harmless if it is not mapped.
+ *
+ * Context: interrupts on; doesn't sleep.
+ */
+void hv_mmu_unmap_own(struct hv_vm *vm)
+{
+	struct hv_mmu *mmu = &vm->mmu;
+
+	if (!READ_ONCE(mmu->own_mapped))
+		return;
+	write_lock(&mmu->lock);
+	WRITE_ONCE(mmu->own_mapped, false);
+	write_unlock(&mmu->lock);
+	mmu_zap_gfn(vm, mmu->own_gfn);
+}
+
 /* ---- life ---- */
 
 /**

@@ -36,6 +36,8 @@ static int hv_handle_requests(struct hv_vcpu *vcpu)
 		hv_pvclock_update(vcpu);
 	if (hv_req_take(vcpu, HV_REQ_STEAL))
 		hv_steal_update(vcpu);
+	if (hv_req_take(vcpu, HV_REQ_APIC))
+		hv_call(update, vcpu, HV_UPDATE_APIC);
 	if (hv_req_take(vcpu, HV_REQ_TIMER))
 		hv_lapic_timer_fire(vcpu);
 	/* Every entry looks for events; the bit has done its work by getting us here. */

@@ -478,6 +478,19 @@ int hv_lapic_msr_write(struct hv_vcpu *vcpu, u32 msr, u64 val)
 	return 0;
 }
 
+/**
+ * hv_lapic_page_readable() - may an x2APIC read of a register come from the page?
+ * @reg: MSR number - 0x800
+ *
+ * Return: false: it is computed, or #GP.
+ */
+bool hv_lapic_page_readable(unsigned int reg)
+{
+	u8 flags = apic_regs[reg].flags;
+
+	return (flags & APIC_REG_R) && !(flags & APIC_REG_NO_X2) && reg != APIC_R_TMCCT;
+}
+
 /* Reserved addresses are errors; the wrong direction is not (SDM 3A 11.5.3) */
 static bool apic_page_reg(struct hv_lapic *apic, unsigned int reg, u8 right)
 {
@@ -518,6 +531,30 @@ static void apic_page_write(struct hv_lapic *apic, unsigned int off, unsigned in
 		return;
 	memcpy(&val, data, sizeof(val));
 	apic_write(apic, reg, val & apic_valid_bits(apic, reg));
+}
+
+/**
+ * hv_lapic_written() - the guest has written a register in the page
+ * @vcpu: vCPU, by its own thread
+ * @offset: where; the value is there, reserved bits and all
+ *
+ * A register that has only a copy there gets it back.
+ */
+void hv_lapic_written(struct hv_vcpu *vcpu, unsigned int offset)
+{
+	struct hv_lapic *apic = vcpu->x86.lapic;
+	unsigned int reg = offset >> 4;
+	u32 val;
+
+	if (reg >= APIC_NR_REGS)
+		return;
+	val = *apic_reg(apic, reg);
+	if (reg == APIC_R_SELF_IPI && apic_x2apic(apic))
+		apic_write(apic, reg, val & apic_regs[reg].valid);
+	else if (apic_page_reg(apic, reg, APIC_REG_W))
+		apic_write(apic, reg, val & apic_valid_bits(apic, reg));
+	else
+		apic_show(apic, reg);
 }
 
 /**
@@ -580,6 +617,7 @@ static void apic_set_mode(struct hv_lapic *apic, enum apic_mode mode)
 	WRITE_ONCE(apic->addr.mode, mode);
 	apic_set_icr(apic, icr);
 	apic_show_all(apic);
+	hv_req_set(apic->vcpu, HV_REQ_APIC);
 }
 
 /* Registers as after power-up; after INIT too, but for the id (SDM 3A 11.4.7.1, 11.4.7.3) */

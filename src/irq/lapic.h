@@ -99,7 +99,14 @@ struct hv_lapic_timer {
  * @vcpu: its vCPU
  * @regs: page of registers as the guest sees it. TPR, ISR, TMR, IRR, ESR and ICR are nowhere
  *	else; of the others it has a copy; PPR and the current count are computed when read
+ * @virtual: the processor delivers and takes EOIs by itself while the guest runs
  * @status_stale: IRR or ISR was changed by software
+ * @tmr_changed: @eoi_exits may have bits that TMR has not, or lack some
+ * @eoi_stale: @eoi_exits has changed
+ * @eoi_exits: vectors whose EOI exits, if @virtual: those in TMR at least, when they are
+ *	posted; changed by the vCPU's thread, senders look
+ * @held: level-triggered interrupts that must not be posted before @eoi_exits has them
+ * @holding: bit 0: there is something in @held
  * @addr: what destinations are compared with
  * @svr: spurious interrupt vector register
  * @lvt: local vector table, by APIC_LVT()
@@ -113,7 +120,13 @@ struct hv_lapic {
 	struct hv_posted posted;
 	struct hv_vcpu *vcpu;
 	u8 *regs;
+	bool virtual;
 	bool status_stale;
+	bool tmr_changed;
+	bool eoi_stale;
+	unsigned long eoi_exits[4];
+	unsigned long held[4];
+	unsigned long holding;
 	struct apic_addr addr;
 	u32 svr;
 	u32 lvt[APIC_NR_LVT];

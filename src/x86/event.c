@@ -218,21 +218,46 @@ bool hv_nmi_allowed(struct hv_vcpu *vcpu)
 		 (HV_BLOCK_NMI | HV_BLOCK_STI | HV_BLOCK_MOV_SS));
 }
 
-/*
- * Vector of the interrupt to deliver next, HV_VECTOR_FROM_PIC, or -1. The PIC's come first: the
- * priorities of the LAPIC are not for them (SDM 3A 11.8.3.1).
- */
-static int hv_next_interrupt(struct hv_vcpu *vcpu)
+static bool hv_interrupts_held(const struct hv_vcpu_x86 *x)
+{
+	return (x->guest_debug & HV_GUESTDBG_BLOCKIRQ) &&
+	       (x->guest_debug & HV_GUESTDBG_SINGLESTEP);
+}
+
+/* The PIC's, or the VMM's, vector; HV_VECTOR_FROM_PIC; or -1: there is none, or it can't get in */
+static int hv_extint_next(struct hv_vcpu *vcpu)
 {
 	struct hv_vcpu_x86 *x = &vcpu->x86;
 
-	if ((x->guest_debug & HV_GUESTDBG_BLOCKIRQ) && (x->guest_debug & HV_GUESTDBG_SINGLESTEP))
-		return -1;
 	if (!x->lapic)
 		return x->extint;
 	if ((x->extint >= 0 || hv_pic_output(vcpu->vm)) && hv_lapic_accepts_extint(vcpu))
 		return x->extint >= 0 ? x->extint : HV_VECTOR_FROM_PIC;
-	return hv_lapic_pending(vcpu);
+	return -1;
+}
+
+/*
+ * Vector of the interrupt that is delivered next, by whomever, HV_VECTOR_FROM_PIC, or -1. The
+ * PIC's come first: the priorities of the LAPIC are not for them (SDM 3A 11.8.3.1).
+ */
+static int hv_next_interrupt(struct hv_vcpu *vcpu)
+{
+	int vector;
+
+	if (hv_interrupts_held(&vcpu->x86))
+		return -1;
+	vector = hv_extint_next(vcpu);
+	if (vector < 0 && vcpu->x86.lapic)
+		vector = hv_lapic_pending(vcpu);
+	return vector;
+}
+
+/* The same, but for those of a LAPIC that the processor delivers by itself */
+static int hv_next_injection(struct hv_vcpu *vcpu)
+{
+	if (!vcpu->x86.lapic || !hv_lapic_virtual(vcpu))
+		return hv_next_interrupt(vcpu);
+	return hv_interrupts_held(&vcpu->x86) ? -1 : hv_extint_next(vcpu);
 }
 
 static void hv_accept_interrupt(struct hv_vcpu *vcpu, int vector)
@@ -313,10 +338,14 @@ static void hv_limit_nmis(struct hv_vcpu *vcpu)
 void hv_inject_events(struct hv_vcpu *vcpu)
 {
 	struct hv_vcpu_x86 *x = &vcpu->x86;
+	unsigned int what;
 	bool nmi, irq;
 	int vector;
 
 	hv_check_reinjection(vcpu);
+	what = x->lapic ? hv_lapic_before_entry(vcpu) : 0;
+	if (what)
+		hv_call(update, vcpu, what);
 
 	if (x->injected.type == HV_EVENT_NONE) {
 		if (x->exception.type != HV_EVENT_NONE) {
@@ -328,7 +357,7 @@ void hv_inject_events(struct hv_vcpu *vcpu)
 			};
 			vcpu->stats.nmi_injections++;
 		} else {
-			vector = hv_next_interrupt(vcpu);
+			vector = hv_next_injection(vcpu);
 			if (vector >= 0 && hv_interrupt_allowed(vcpu))
 				hv_accept_interrupt(vcpu, vector);
 		}
@@ -346,7 +375,7 @@ void hv_inject_events(struct hv_vcpu *vcpu)
 	}
 	nmi = atomic_read(&x->nmi_pending);
 	irq = READ_ONCE(vcpu->run->request_interrupt_window) && !x->lapic;
-	irq = irq || hv_next_interrupt(vcpu) >= 0;
+	irq = irq || hv_next_injection(vcpu) >= 0;
 	hv_call(open_window, vcpu, true, nmi);
 	hv_call(open_window, vcpu, false, irq);
 }

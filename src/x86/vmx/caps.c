@@ -35,14 +35,18 @@ struct vmx_caps vmx_caps __ro_after_init;
  * @msr: capability MSR
  * @required: hv does not work without
  * @wanted: used if there
+ * @optional: off in a new VMCS; those that are there are noted
  * @value: result goes here
+ * @there: which of @optional are there
  */
 struct vmx_control {
 	const char *name;
 	u32 msr;
 	u32 required;
 	u32 wanted;
+	u32 optional;
 	u32 *value;
+	u32 *there;
 };
 
 static const struct vmx_control vmx_controls[] __initconst = {
@@ -50,7 +54,9 @@ static const struct vmx_control vmx_controls[] __initconst = {
 		.name = "pin-based",
 		.msr = MSR_IA32_VMX_TRUE_PINBASED_CTLS,
 		.required = PIN_EXT_INTR_EXITING | PIN_NMI_EXITING | PIN_VIRTUAL_NMIS,
+		.optional = PIN_POSTED_INTR,
 		.value = &vmx_caps.pin,
+		.there = &vmx_caps.pin_optional,
 	}, {
 		.name = "processor-based",
 		.msr = MSR_IA32_VMX_TRUE_PROCBASED_CTLS,
@@ -59,14 +65,19 @@ static const struct vmx_control vmx_controls[] __initconst = {
 			    PROC_CR8_STORE_EXITING | PROC_MOV_DR_EXITING |
 			    PROC_UNCOND_IO_EXITING | PROC_USE_MSR_BITMAP |
 			    PROC_MONITOR_EXITING | PROC_SECONDARY,
+		.optional = PROC_TPR_SHADOW,
 		.value = &vmx_caps.proc,
+		.there = &vmx_caps.proc_optional,
 	}, {
 		.name = "secondary processor-based",
 		.msr = MSR_IA32_VMX_PROCBASED_CTLS2,
 		.required = PROC2_EPT | PROC2_UNRESTRICTED,
 		.wanted = PROC2_VPID | PROC2_RDTSCP | PROC2_INVPCID | PROC2_XSAVES |
 			  PROC2_ENCLS_EXITING | PROC2_WBINVD_EXITING | PROC2_PAUSE_LOOP,
+		.optional = PROC2_VIRT_APIC | PROC2_VIRT_X2APIC | PROC2_APIC_REGS |
+			    PROC2_VIRT_INTR,
 		.value = &vmx_caps.proc2,
+		.there = &vmx_caps.proc2_optional,
 	}, {
 		.name = "VM-exit",
 		.msr = MSR_IA32_VMX_TRUE_EXIT_CTLS,
@@ -106,6 +117,8 @@ static int __init vmx_size_up_control(const struct vmx_control *c)
 		may = 0;
 	}
 	*c->value = (must | c->required | c->wanted) & may;
+	if (c->there)
+		*c->there = c->optional & may;
 	missing = c->required & ~may;
 	if (!missing)
 		return 0;

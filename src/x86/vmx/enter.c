@@ -18,6 +18,7 @@
 void vmx_load(struct hv_vcpu *vcpu, int cpu)
 {
 	vmx_vmcs_load(to_vmx(vcpu), cpu);
+	vmx_posted_load(vcpu, cpu);
 	/* Another thread, or this one's system call, has run here. */
 	to_vmx(vcpu)->l1d_touched = true;
 	hv_switch_load(vcpu);
@@ -48,6 +49,7 @@ void vmx_put(struct hv_vcpu *vcpu)
 {
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
 
+	vmx_posted_put(vcpu);
 	if (!vmx->guest_loaded)
 		return;
 	rdmsrl(MSR_KERNEL_GS_BASE, vcpu->x86.kernel_gs_base);
@@ -147,6 +149,8 @@ int vmx_enter(struct hv_vcpu *vcpu)
 	if (vcpu->x86.lazy_stale)
 		hv_lazy_msrs_load(vcpu);
 	vmx_refresh_host_cr(vmx);
+	if (vmx->soft_apic)
+		vmx_update_tpr_threshold(vcpu);
 	/*
 	 * TF that the VMM's single-stepping has set comes without a pending BS, and in the
 	 * shadow of STI or MOV SS such an entry is refused (SDM 3C 26.3.1.5).

@@ -179,6 +179,7 @@ void vmx_update_intercepts(struct hv_vcpu *vcpu)
 			  !(hv_cpuid_has(vcpu, 7, 0, 3, 26) ||
 			    hv_cpuid_has(vcpu, 0x80000008, 0, 1, 12)));
 	vmx_update_insn_controls(vcpu);
+	vmx_apicv_update(vcpu);
 	/* CR4 bits that a new CPUID makes reserved must exit. */
 	vmx_set_cr4(vcpu, hv_cr4(vcpu));
 }

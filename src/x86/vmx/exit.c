@@ -128,11 +128,16 @@ static int vmx_exit_task_switch(struct hv_vcpu *vcpu)
 	return hv_emulation_failure(vcpu);
 }
 
-/*
- * Event delivery that stopped at an address without memory: KVM gives it up with
- * the facts, and so does hv: the IDT, GDT or stack lies in device memory.
+/**
+ * vmx_delivery_failure() - event delivery stopped at an address without memory
+ * @vcpu: loaded vCPU
+ * @gpa: the address
+ *
+ * KVM gives it up with the facts, and so does hv: the IDT, GDT or stack lies in device memory.
+ *
+ * Return: as handle_exit.
  */
-static int vmx_delivery_failure(struct hv_vcpu *vcpu, u64 gpa)
+int vmx_delivery_failure(struct hv_vcpu *vcpu, u64 gpa)
 {
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
 	const u64 data[] = {
@@ -182,6 +187,8 @@ static int vmx_exit_ept_violation(struct hv_vcpu *vcpu)
 	if (r < 0)
 		return r;
 	if (r == HV_FAULT_DONE)
+		return HV_RESUME;
+	if (!(access & HV_ACC_EXEC) && vmx_map_apic_access(vcpu, gpa))
 		return HV_RESUME;
 	if (vcpu->x86.injected.type != HV_EVENT_NONE)
 		return vmx_delivery_failure(vcpu, gpa);
@@ -238,12 +245,16 @@ static const struct vmx_exit vmx_exits[VMX_NR_EXITS] = {
 	[EXIT_MWAIT]		= { hv_emulate_nop,		"mwait" },
 	[EXIT_MONITOR]		= { hv_emulate_nop,		"monitor" },
 	[EXIT_PAUSE]		= { hv_emulate_pause,		"pause" },
+	[EXIT_TPR_THRESHOLD]	= { vmx_exit_tpr_threshold,	"tpr_threshold" },
+	[EXIT_APIC_ACCESS]	= { vmx_exit_apic_access,	"apic_access" },
+	[EXIT_VIRTUAL_EOI]	= { vmx_exit_eoi,		"virtual_eoi" },
 	[EXIT_EPT_VIOLATION]	= { vmx_exit_ept_violation,	"ept_violation" },
 	[EXIT_EPT_MISCONFIG]	= { vmx_exit_ept_misconfig,	"ept_misconfig" },
 	[EXIT_INVEPT]		= { hv_emulate_ud,		"invept" },
 	[EXIT_INVVPID]		= { hv_emulate_ud,		"invvpid" },
 	[EXIT_WBINVD]		= { hv_emulate_nop,		"wbinvd" },
 	[EXIT_XSETBV]		= { hv_emulate_xsetbv,		"xsetbv" },
+	[EXIT_APIC_WRITE]	= { vmx_exit_apic_write,	"apic_write" },
 	[EXIT_ENCLS]		= { hv_emulate_ud,		"encls" },
 };
 
@@ -262,6 +273,7 @@ const char *vmx_exit_name(unsigned int reason)
 static bool vmx_exit_during_delivery(u32 reason)
 {
 	return reason == EXIT_EXCEPTION_NMI || reason == EXIT_TASK_SWITCH ||
+	       reason == EXIT_APIC_ACCESS ||
 	       reason == EXIT_EPT_VIOLATION || reason == EXIT_EPT_MISCONFIG;
 }
 

@@ -214,6 +214,7 @@ int vmx_vmcs_init(struct hv_vcpu *vcpu)
 	vmcs_write32(VMCS_EXIT_MSR_STORE_COUNT, 0);
 	vmcs_write32(VMCS_EXIT_MSR_LOAD_COUNT, 0);
 	vmcs_write32(VMCS_ENTRY_MSR_LOAD_COUNT, 0);
+	vmx_apicv_vmcs_init(vcpu);
 	/* No shadow VMCS (SDM 3C 24.4.2: the link pointer must then be all ones) */
 	vmcs_write64(VMCS_LINK_POINTER, ~0ull);
 	vmx_write_constant_host_state();

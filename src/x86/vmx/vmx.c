@@ -70,6 +70,7 @@ static int __init vmx_setup(void)
 		vmx_caps.invept_single ? "single-context" : "all-context",
 		vmx_caps.proc2 & PROC2_XSAVES ? ", XSAVES" : "",
 		vmx_l1d_text[vmx_mitigations.l1d_flush]);
+	vmx_apicv_setup();
 	return 0;
 }
 
@@ -129,6 +130,7 @@ static int vmx_vm_create(struct hv_vm *vm)
 
 static void vmx_vm_destroy(struct hv_vm *vm)
 {
+	vmx_apicv_vm_destroy(to_vmx_vm(vm));
 	kfree(vm->backend);
 	vm->backend = NULL;
 }
@@ -147,6 +149,8 @@ static int vmx_vcpu_create(struct hv_vcpu *vcpu)
 	vmx->msr_bitmap = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 	if (!vmx->msr_bitmap)
 		goto out_vmcs;
+	if (vmx_apicv_vcpu_create(vcpu))
+		goto out_bitmap;
 	vmx->vpid = vmx_vpid_alloc();
 	vmx->sw.spec_ctrl.present = vmx_mitigations.spec_ctrl;
 	vmx->sw.spec_ctrl.kernel_ibrs = vmx_mitigations.kernel_ibrs;
@@ -154,6 +158,8 @@ static int vmx_vcpu_create(struct hv_vcpu *vcpu)
 	vcpu->backend = vmx;
 	return 0;
 
+out_bitmap:
+	free_page((unsigned long)vmx->msr_bitmap);
 out_vmcs:
 	free_page((unsigned long)vmx->vmcs);
 out_free:
@@ -204,6 +210,12 @@ static void vmx_update(struct hv_vcpu *vcpu, unsigned int what)
 		vmx_update_intercepts(vcpu);
 	if ((what & HV_UPDATE_PLE) && (vmx_caps.proc2 & PROC2_PAUSE_LOOP))
 		vmcs_write32(VMCS_PLE_WINDOW, vcpu->x86.ple_window);
+	if (what & HV_UPDATE_APIC)
+		vmx_apicv_update(vcpu);
+	if (what & HV_UPDATE_IRQ_STATUS)
+		vmx_apicv_status(vcpu);
+	if (what & HV_UPDATE_EOI_EXITS)
+		vmx_apicv_eoi_exits(vcpu);
 }
 
 /* setup is called, and looked at, at module load only */

@@ -14,6 +14,7 @@
  * struct vmx_caps - what hv uses of this processor, fixed at module load
  * @revision: VMCS revision identifier
  * @pin, @proc, @proc2, @exit, @entry: control values for a new VMCS
+ * @pin_optional, @proc_optional, @proc2_optional: controls that may be switched on later
  * @cr0_fixed0, @cr4_fixed0: bits that must be 1 in VMX operation
  * @cr0_fixed1, @cr4_fixed1: bits that may be 1
  * @ept_ad: accessed and dirty bits in EPT entries
@@ -28,6 +29,9 @@ struct vmx_caps {
 	u32 proc2;
 	u32 exit;
 	u32 entry;
+	u32 pin_optional;
+	u32 proc_optional;
+	u32 proc2_optional;
 	u64 cr0_fixed0;
 	u64 cr0_fixed1;
 	u64 cr4_fixed0;
@@ -65,9 +69,12 @@ DECLARE_PER_CPU(struct vmx_cpu, vmx_cpu);
 /**
  * struct vmx_vm - the backend's part of a VM
  * @eptp: EPT pointer
+ * @apic_access: page that the EPT maps where xAPICs are, NULL: not used; set before the first
+ *	vCPU with a LAPIC is there
  */
 struct vmx_vm {
 	u64 eptp;
+	struct page *apic_access;
 };
 
 /**
@@ -86,6 +93,8 @@ struct vmx_vm {
  * @host_debugctl: the host's IA32_DEBUGCTL, while @guest_loaded
  * @l1d_touched: code has run that may have loaded others' data into the L1 data cache
  * @proc: processor-based controls in the VMCS
+ * @soft_apic: interrupts of the LAPIC are injected by hv, TPR is the processor's
+ * @tpr_threshold: TPR threshold in the VMCS
  * @exceptions: exception bitmap in the VMCS
  * @exit_reason: of the last exit
  * @intr_info: of the last exit by exception, NMI or interrupt
@@ -108,6 +117,8 @@ struct vmx_vcpu {
 	u64 host_debugctl;
 	bool l1d_touched;
 	u32 proc;
+	bool soft_apic;
+	u32 tpr_threshold;
 	u32 exceptions;
 	u32 exit_reason;
 	u32 intr_info;
@@ -178,6 +189,19 @@ u32 vmx_get_blocking(struct hv_vcpu *vcpu);
 void vmx_set_blocking(struct hv_vcpu *vcpu, u32 blocking);
 int vmx_skip_insn(struct hv_vcpu *vcpu);
 void vmx_update_intercepts(struct hv_vcpu *vcpu);
+
+/* apicv.c */
+void vmx_apicv_setup(void);
+void vmx_apicv_vm_destroy(struct vmx_vm *v);
+int vmx_apicv_vcpu_create(struct hv_vcpu *vcpu);
+void vmx_apicv_vmcs_init(struct hv_vcpu *vcpu);
+void vmx_apicv_update(struct hv_vcpu *vcpu);
+void vmx_apicv_status(struct hv_vcpu *vcpu);
+void vmx_apicv_eoi_exits(struct hv_vcpu *vcpu);
+void vmx_update_tpr_threshold(struct hv_vcpu *vcpu);
+void vmx_posted_load(struct hv_vcpu *vcpu, int cpu);
+void vmx_posted_put(struct hv_vcpu *vcpu);
+bool vmx_map_apic_access(struct hv_vcpu *vcpu, u64 gpa);
 
 /* VMX instructions (SDM 3C chapter 30); false: VMfail or fault */
 static __always_inline bool vmx_insn_vmclear(u64 pa)
