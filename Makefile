@@ -56,7 +56,8 @@ uninstall:
 packages:
 	@$(testbed)/install-packages
 
-HOST ?= vmx
+# svm: an emulated AMD host, the fastest; vmx: an emulated Intel one; local: this machine
+HOST ?= svm
 demo: packages
 	@tools/demo/run --host $(HOST) $(if $(KERNEL),--kernel $(KERNEL))
 

@@ -60,7 +60,7 @@ FIXTURE_SETUP(hotplug)
 	unsigned int i;
 
 	if (sysconf(_SC_NPROCESSORS_CONF) < 2)
-		return;
+		SKIP(return, "the host has one CPU");
 	kick_setup();
 	self->vm = vm_create(VM_IRQCHIP);
 	vm_load(self->vm, "interrupts");
@@ -90,12 +90,9 @@ FIXTURE_TEARDOWN(hotplug)
 
 TEST_F_TIMEOUT(hotplug, under_running_vcpus, 100)
 {
-	volatile uint64_t *count;
+	volatile uint64_t *count = guest_var(self->vm, "counter");
 	unsigned int i;
 
-	if (!self->vm)
-		SKIP(return, "the host has one CPU");
-	count = guest_var(self->vm, "counter");
 	for (i = 0; i < ROUNDS; i++) {
 		ASSERT_EQ(0, host_cpu_online(1, false));
 		EXPECT_TRUE(counts(count));

@@ -40,7 +40,10 @@ FIXTURE_TEARDOWN(pause_loop)
 /* Exits because of PAUSE; SKIP on a device that does not count them. */
 static uint64_t pause_exits(struct vcpu *vcpu)
 {
-	return vcpu_stat(vcpu, device_is_kvm() ? "exits" : "exit_pause");
+	if (device_is_kvm())
+		return vcpu_stat(vcpu, "exits");
+	/* hv has no use for AMD's pause filter yet, and TCG none to offer. */
+	return cpu_is_intel() ? vcpu_stat(vcpu, "exit_pause") : 0;
 }
 
 /*
@@ -72,7 +75,7 @@ TEST_F(pause_loop, yields)
 	if (device_is_kvm())
 		SKIP(return, "KVM does not count these yields");
 	if (!yields && !cpu_is_intel())
-		SKIP(return, "this processor has no pause filter");
+		SKIP(return, "no pause filter on AMD");
 	EXPECT_LT(TURNS / 2, yields);
 	EXPECT_GE(vcpu_stat(self->vcpu[0], "directed_yield_attempted") +
 		  vcpu_stat(self->vcpu[1], "directed_yield_attempted"), yields);
@@ -91,7 +94,7 @@ TEST_F(pause_loop, window_grows)
 	first = pause_exits(self->vcpu[0]);
 	if (!first && !cpu_is_intel()) {
 		runner_stop(&self->runner[0]);
-		SKIP(return, "this processor has no pause filter");
+		SKIP(return, "no pause filter on AMD");
 	}
 	EXPECT_LT(0, first);
 	sleep_us(300000);
