@@ -67,35 +67,6 @@ static void check_format(struct __test_metadata *_metadata, int fd)
 	free(d);
 }
 
-static bool value_of(int fd, const char *name, uint64_t *value)
-{
-	struct hv_stats_header h;
-	struct hv_stats_desc *d;
-	bool found = false;
-	unsigned int i, j;
-	uint64_t one;
-	size_t size;
-
-	if (pread(fd, &h, sizeof(h), 0) != sizeof(h))
-		return false;
-	size = sizeof(*d) + h.name_size;
-	d = calloc(1, size);
-	for (i = 0; i < h.num_desc && !found; i++) {
-		if (pread(fd, d, size, h.desc_offset + i * size) != (ssize_t)size)
-			break;
-		if (strcmp(d->name, name))
-			continue;
-		/* The sum, if it is a histogram */
-		found = true;
-		for (j = 0, *value = 0; j < d->size && found; j++) {
-			found = pread(fd, &one, 8, h.data_offset + d->offset + j * 8) == 8;
-			*value += one;
-		}
-	}
-	free(d);
-	return found;
-}
-
 TEST_F(stats, format)
 {
 	int fd;
@@ -122,12 +93,12 @@ TEST_F(stats, counts)
 		SKIP(return, "no statistics");
 	fd = hv_ioctl(self->vcpu->fd, HV_GET_STATS_FD, 0);
 	ASSERT_GE(fd, 0);
-	ASSERT_TRUE(value_of(fd, "io_exits", &before));
+	ASSERT_TRUE(stat_read(fd, "io_exits", &before));
 	for (i = 0; i < 10; i++)
 		guest_call(self->vcpu, "identity", i);
-	ASSERT_TRUE(value_of(fd, "io_exits", &after));
+	ASSERT_TRUE(stat_read(fd, "io_exits", &after));
 	EXPECT_EQ(10, after - before);
-	ASSERT_TRUE(value_of(fd, "exits", &after));
+	ASSERT_TRUE(stat_read(fd, "exits", &after));
 	EXPECT_GE(after, 10);
 	close(fd);
 }
@@ -144,7 +115,7 @@ TEST_F(stats, outlives)
 	guest_call(self->vcpu, "identity", 1);
 	vcpu_free(self->vcpu);
 	vm_free(self->vm);
-	ASSERT_TRUE(value_of(fd, "exits", &value));
+	ASSERT_TRUE(stat_read(fd, "exits", &value));
 	EXPECT_GE(value, 1);
 	close(fd);
 }

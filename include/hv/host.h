@@ -113,6 +113,7 @@ void host_clear_buffers(void);		/* noinstr, interrupts off */
 void host_flush_l1d(void);		/* noinstr, interrupts off */
 bool host_l1d_touched(void);		/* noinstr, interrupts off; forgets */
 void host_ibpb(void);
+bool host_itlb_multihit(void);		/* erratum that the administrator wants to be mitigated */
 void host_note_guest_exit(void);	/* VMSCAPE: IBPB before the next return to userspace */
 
 /* ---- src/host/vmx.c: VMX ownership ---- */
@@ -147,6 +148,7 @@ int host_get_page(unsigned long hva, bool write, bool *writable, struct page **p
 /* VM_PFNMAP/VM_IO mappings without struct page: -EFAULT if there is none */
 int host_get_pfnmap(unsigned long hva, bool write, bool *writable, u64 *pfn);
 bool host_pfn_is_ram(u64 pfn);
+unsigned int host_mapping_level(unsigned long hva);	/* 1: 4 KiB, 2: 2 MiB, 3: 1 GiB */
 void host_page_used(struct page *page, bool write);	/* mapped into a guest */
 
 /* ---- src/host/clock.c: the host's time and its TSC ---- */

@@ -7,6 +7,7 @@
 #define HV_MEMORY_H
 
 #include <linux/atomic.h>
+#include <linux/list.h>
 #include <linux/mmu_notifier.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
@@ -20,6 +21,7 @@ struct hv_userspace_memory_region;
 /**
  * struct hv_mmu - the VM's second-stage tables
  * @notifier: mmu notifier on vm->mm
+ * @link: in the list of all VMs (src/core/mmu.c)
  * @lock: faults and aging hold it for reading and change entries atomically;
  *	invalidations and slot changes hold it for writing. Innermost; interrupts
  *	on, nobody sleeps under it
@@ -37,6 +39,7 @@ struct hv_userspace_memory_region;
  */
 struct hv_mmu {
 	struct mmu_notifier notifier;
+	struct list_head link;
 	rwlock_t lock;
 	unsigned long invalidate_seq;
 	unsigned long invalidate_count;

@@ -30,6 +30,7 @@
  * @dirty: set by the processor, 0 when it doesn't
  * @addr: address bits of an entry
  * @levels: depth of the tables, 4 or 5
+ * @leaf_levels: sizes of leaves that the processor has: 1: 4 KiB, 2: and 2 MiB, 3: and 1 GiB
  */
 struct hv_s2_format {
 	u64 table;
@@ -44,6 +45,7 @@ struct hv_s2_format {
 	u64 dirty;
 	u64 addr;
 	unsigned int levels;
+	unsigned int leaf_levels;
 };
 
 /**
@@ -63,20 +65,25 @@ struct hv_s2 {
  * @head: first page; its first word is the address of the next
  * @nr: number of pages
  * @want: after hv_s2_map() returned -ENOMEM: pages that it needs to go on
+ * @leaves: leaves that hv_s2_map() has made with this cache less those that it has split,
+ *	by level - 1
  */
 struct hv_s2_cache {
 	u64 *head;
 	unsigned long nr;
 	unsigned int want;
+	s64 leaves[HV_S2_LEAF_LEVELS];
 };
 
 /**
- * struct hv_s2_unmapped - what an unmap removed; the caller adds up, then frees
- * @leaves: leaves removed, by level - 1
+ * struct hv_s2_unmapped - what was removed; the caller adds up, then frees
+ * @leaves: leaves removed less those that came in their place, by level - 1
+ * @split: table pages added, in place of large leaves
  * @pages: table pages removed; not to be freed before the TLB flush
  */
 struct hv_s2_unmapped {
-	u64 leaves[HV_S2_LEAF_LEVELS];
+	s64 leaves[HV_S2_LEAF_LEVELS];
+	unsigned long split;
 	struct hv_s2_cache pages;
 };
 
@@ -94,6 +101,9 @@ int hv_s2_map(struct hv_s2 *s2, struct hv_s2_cache *cache, u64 gfn, u64 pfn,
 void hv_s2_unmap(struct hv_s2 *s2, u64 gfn, u64 npages, bool reap,
 		 struct hv_s2_unmapped *gone);
 bool hv_s2_young(struct hv_s2 *s2, u64 gfn, u64 npages, bool clear);
+bool hv_s2_mapped(struct hv_s2 *s2, u64 gfn, u64 npages);
+bool hv_s2_protect(struct hv_s2 *s2, u64 gfn, u64 npages, bool dirty);
+void hv_s2_collapse(struct hv_s2 *s2, u64 gfn, u64 npages, struct hv_s2_unmapped *gone);
 u64 hv_s2_lookup(struct hv_s2 *s2, u64 gfn, unsigned int *level);
 u64 hv_s2_gfn_end(const struct hv_s2_format *fmt);
 int hv_s2_cache_fill(struct hv_s2_cache *cache, unsigned int nr);

@@ -15,11 +15,15 @@
 /**
  * struct hv_vm_stats - counters shared by all vCPUs
  * @pages_4k: 4 KiB second-stage mappings installed now
+ * @pages_2m: the same of 2 MiB
+ * @pages_1g: the same of 1 GiB
  * @table_pages: second-stage table pages
  * @remote_flushes: TLB flushes asked of all vCPUs
  */
 struct hv_vm_stats {
 	atomic64_t pages_4k;
+	atomic64_t pages_2m;
+	atomic64_t pages_1g;
 	atomic64_t table_pages;
 	atomic64_t remote_flushes;
 };

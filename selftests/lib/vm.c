@@ -314,3 +314,56 @@ const char *exit_name(uint32_t reason)
 		return "?";
 	return names[reason];
 }
+
+/**
+ * stat_read() - one counter of a statistics fd
+ * @fd: from HV_GET_STATS_FD
+ * @name: its name
+ * @value: filled in
+ *
+ * Return: whether there is such a counter.
+ */
+bool stat_read(int fd, const char *name, uint64_t *value)
+{
+	struct hv_stats_header h;
+	struct hv_stats_desc *d;
+	bool found = false;
+	unsigned int i, j;
+	uint64_t one;
+	size_t size;
+
+	if (pread(fd, &h, sizeof(h), 0) != sizeof(h))
+		return false;
+	size = sizeof(*d) + h.name_size;
+	d = calloc(1, size);
+	for (i = 0; i < h.num_desc && !found; i++) {
+		if (pread(fd, d, size, h.desc_offset + i * size) != (ssize_t)size)
+			break;
+		if (strcmp(d->name, name))
+			continue;
+		/* The sum, if it is a histogram */
+		found = true;
+		for (j = 0, *value = 0; j < d->size && found; j++) {
+			found = pread(fd, &one, 8, h.data_offset + d->offset + j * 8) == 8;
+			*value += one;
+		}
+	}
+	free(d);
+	return found;
+}
+
+/**
+ * vm_stat() - one counter of a VM
+ * @vm: the VM
+ * @name: a counter that hv and KVM both have
+ */
+uint64_t vm_stat(struct vm *vm, const char *name)
+{
+	int fd = hv_ioctl(vm->fd, HV_GET_STATS_FD, 0);
+	uint64_t value = 0;
+
+	if (fd < 0 || !stat_read(fd, name, &value))
+		die("no statistic %s", name);
+	close(fd);
+	return value;
+}

@@ -34,7 +34,11 @@ typedef struct {
 #define atomic64_andnot(m, p)	__atomic_and_fetch(&(p)->counter, ~(m), __ATOMIC_SEQ_CST)
 #define min(a, b)		((a) < (b) ? (a) : (b))
 #define cond_resched()		((void)0)
-#define GFP_KERNEL_ACCOUNT	0
+typedef unsigned int gfp_t;
+#define GFP_KERNEL		0
+#define GFP_NOWAIT		1
+#define __GFP_NOWARN		0
+#define __GFP_ACCOUNT		0
 
 #define BITS_PER_LONG		64
 #define BIT(n)			(1ul << (n))

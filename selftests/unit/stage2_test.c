@@ -20,14 +20,15 @@ static const struct hv_s2_format formats[] = {
 	{	/* EPT */
 		.table = 7, .leaf = 0x71, .leaf_io = 1, .write = 2, .exec = 4, .present = 7,
 		.large = 0x80, .accessed = 0x100, .dirty = 0x200,
-		.addr = 0xffffffffff000, .levels = 4,
+		.addr = 0xffffffffff000, .levels = 4, .leaf_levels = 3,
 	}, {	/* EPT of processors without accessed bits, five levels, no device memory */
 		.table = 7, .leaf = 0x71, .write = 2, .exec = 4, .present = 7,
 		.large = 0x80, .addr = 0xffffffffff000, .levels = 5,
+		.leaf_levels = 3,
 	}, {	/* NPT */
 		.table = 7, .leaf = 5, .leaf_io = 0x1d, .write = 2, .noexec = 1ull << 63,
 		.present = 1, .large = 0x80, .accessed = 0x20, .dirty = 0x40,
-		.addr = 0xffffffffff000, .levels = 4,
+		.addr = 0xffffffffff000, .levels = 4, .leaf_levels = 3,
 	},
 };
 
@@ -67,6 +68,7 @@ static u64 unmap(struct hv_s2 *s2, u64 gfn, u64 npages, bool reap, long *tables)
 	struct hv_s2_unmapped gone = { .leaves = { 0 } };
 
 	hv_s2_unmap(s2, gfn, npages, reap, &gone);
+	*tables += gone.split;
 	*tables -= gone.pages.nr;
 	hv_s2_cache_free(&gone.pages);
 	return gone.leaves[0] + gone.leaves[1] + gone.leaves[2];
@@ -223,19 +225,182 @@ TEST_F(s2, large)
 	EXPECT_EQ(fmt->leaf | fmt->exec | fmt->write | fmt->accessed | fmt->dirty |
 		  fmt->large | 0x200000, hv_s2_lookup(&self->s2, 777, &level));
 	EXPECT_EQ(2, level);
-	EXPECT_EQ(-EEXIST, map(&self->s2, 777, 0x309, 1, RWX, &self->tables));
+	EXPECT_EQ(-EEXIST, map(&self->s2, 777, 0x30a, 1, RWX, &self->tables));
+	/* The same memory: nothing to do. */
+	EXPECT_EQ(0, map(&self->s2, 777, 0x309, 1, RWX, &self->tables));
+	EXPECT_EQ(fmt->levels - 1, self->tables);
 	EXPECT_EQ(1, map(&self->s2, 1024, 0x200, 1, RWX, &self->tables));
 	EXPECT_EQ(-EEXIST, map(&self->s2, 1024, 0x200, 2, RWX, &self->tables));
 	EXPECT_EQ(-EEXIST, map(&self->s2, 0, 0, 3, RWX, &self->tables));
+	EXPECT_TRUE(hv_s2_mapped(&self->s2, 1023, 1));
+	EXPECT_TRUE(hv_s2_mapped(&self->s2, 1024, 1));
+	EXPECT_FALSE(hv_s2_mapped(&self->s2, 1025, 100000));
+	EXPECT_FALSE(hv_s2_mapped(&self->s2, ~0ull, 1));
 	EXPECT_EQ(1, map(&self->s2, 1 << 18, 1 << 18, 3, RWX, &self->tables));
 	EXPECT_EQ(-EEXIST, map(&self->s2, (1 << 18) + 512, 0x200, 2, RWX, &self->tables));
+	EXPECT_EQ(0, map(&self->s2, (1 << 18) + 512, (1 << 18) + 512, 2, RX, &self->tables));
+	EXPECT_EQ(0, map(&self->s2, (1 << 18) + 513, (1 << 18) + 513, 1, RX, &self->tables));
 	hv_s2_lookup(&self->s2, (1 << 19) - 1, &level);
 	EXPECT_EQ(3, level);
-	/* A part takes the whole. */
-	EXPECT_EQ(1, unmap(&self->s2, 1023, 1, true, &self->tables));
+	EXPECT_EQ(1, unmap(&self->s2, 512, 512, true, &self->tables));
 	EXPECT_EQ(0, hv_s2_lookup(&self->s2, 512, NULL));
-	EXPECT_EQ(2, unmap(&self->s2, 1024, (1 << 18) - 1023, true, &self->tables));
+	EXPECT_EQ(2, unmap(&self->s2, 1024, (1 << 19) - 1024, true, &self->tables));
 	EXPECT_EQ(1, self->tables);
+}
+
+/* What is left of a large leaf maps what it mapped before. */
+static void expect_parts(struct __test_metadata *_metadata, struct hv_s2 *s2, u64 gfn, u64 n,
+			 u64 pfn, unsigned int level)
+{
+	const struct hv_s2_format *fmt = s2->fmt;
+	u64 span = 1ull << 9 * (level - 1);
+	unsigned int at = 0;
+	u64 i;
+
+	for (i = 0; i < n; i += span) {
+		ASSERT_EQ(fmt->leaf | fmt->exec | fmt->write | fmt->accessed | fmt->dirty |
+			  (level > 1 ? fmt->large : 0) | (pfn + i) << 12,
+			  hv_s2_lookup(s2, gfn + i, &at));
+		ASSERT_EQ(level, at);
+	}
+}
+
+TEST_F(s2, unmap_splits)
+{
+	const u64 g = 1 << 18, p = 7 << 18;
+	struct hv_s2_unmapped gone = { .leaves = { 0 } };
+
+	EXPECT_EQ(1, map(&self->s2, g, p, 3, RWX, &self->tables));
+	hv_s2_unmap(&self->s2, g + 1023, 1, false, &gone);
+	EXPECT_EQ(2, gone.split);
+	EXPECT_EQ(1, gone.leaves[2]);
+	EXPECT_EQ(-511, gone.leaves[1]);
+	EXPECT_EQ(-511, gone.leaves[0]);
+	EXPECT_EQ(0, gone.pages.nr);
+	self->tables += 2;
+	EXPECT_EQ(0, hv_s2_lookup(&self->s2, g + 1023, NULL));
+	expect_parts(_metadata, &self->s2, g, 512, p, 2);
+	expect_parts(_metadata, &self->s2, g + 512, 511, p + 512, 1);
+	expect_parts(_metadata, &self->s2, g + 1024, 510 * 512, p + 1024, 2);
+	/* No memory for a table: the leaf goes as a whole, nothing stays that should go. */
+	compat_pages_left = 0;
+	EXPECT_EQ(1, unmap(&self->s2, g + 1100, 1, false, &self->tables));
+	EXPECT_EQ(0, hv_s2_lookup(&self->s2, g + 1024, NULL));
+	compat_pages_left = -1;
+	expect_parts(_metadata, &self->s2, g + 1536, 509 * 512, p + 1536, 2);
+	EXPECT_EQ(511 + 510, unmap(&self->s2, g, 1 << 18, true, &self->tables));
+	EXPECT_EQ(1, self->tables);
+}
+
+/* A right that is missing in a large leaf is added where it is asked for, and only there. */
+TEST_F(s2, rights_split)
+{
+	struct hv_s2_cache cache = { 0 };
+	unsigned int level;
+
+	EXPECT_EQ(1, map(&self->s2, 1 << 18, 0, 3, RX, &self->tables));
+	EXPECT_EQ(-ENOMEM, hv_s2_map(&self->s2, &cache, (1 << 18) + 600, 600, 1, RWX));
+	EXPECT_EQ(2, cache.want);
+	ASSERT_EQ(0, hv_s2_cache_fill(&cache, 2));
+	EXPECT_EQ(0, hv_s2_map(&self->s2, &cache, (1 << 18) + 600, 600, 1, RWX));
+	EXPECT_EQ(-1, cache.leaves[2]);
+	EXPECT_EQ(511, cache.leaves[1]);
+	EXPECT_EQ(512, cache.leaves[0]);
+	EXPECT_EQ(0, cache.nr);
+	self->tables += 2;
+	EXPECT_TRUE(hv_s2_lookup(&self->s2, (1 << 18) + 600, NULL) & self->fmt->write);
+	EXPECT_FALSE(hv_s2_lookup(&self->s2, (1 << 18) + 601, NULL) & self->fmt->write);
+	/* To all of a large leaf, if it is asked for all. */
+	EXPECT_EQ(0, map(&self->s2, 1 << 18, 0, 2, RWX, &self->tables));
+	EXPECT_TRUE(hv_s2_lookup(&self->s2, (1 << 18) + 511, &level) & self->fmt->write);
+	EXPECT_EQ(2, level);
+	/* Execution likewise, in formats that deny it by a bit, too. */
+	EXPECT_EQ(1, map(&self->s2, 2048, 2048, 2, HV_ACC_READ, &self->tables));
+	EXPECT_EQ(0, map(&self->s2, 2049, 2049, 1, RX, &self->tables));
+	EXPECT_EQ(self->fmt->noexec, hv_s2_lookup(&self->s2, 2048, NULL) & self->fmt->noexec);
+	EXPECT_FALSE(hv_s2_lookup(&self->s2, 2048, NULL) & self->fmt->exec);
+	EXPECT_FALSE(hv_s2_lookup(&self->s2, 2049, NULL) & self->fmt->noexec);
+	EXPECT_EQ(self->fmt->exec, hv_s2_lookup(&self->s2, 2049, NULL) & self->fmt->exec);
+}
+
+TEST_F(s2, protect)
+{
+	const struct hv_s2_format *fmt = self->fmt;
+
+	EXPECT_EQ(1, map(&self->s2, 10, 10, 1, RWX, &self->tables));
+	EXPECT_EQ(1, map(&self->s2, 11, 11, 1, RWX, &self->tables));
+	EXPECT_EQ(1, map(&self->s2, 1024, 1024, 2, RWX, &self->tables));
+	EXPECT_FALSE(hv_s2_protect(&self->s2, 12, 1000, false));
+	EXPECT_FALSE(hv_s2_protect(&self->s2, ~0ull, 1000, false));
+	if (fmt->dirty) {
+		/* Still writable, but noted when it is. */
+		EXPECT_TRUE(hv_s2_protect(&self->s2, 10, 1, true));
+		EXPECT_EQ(fmt->write, hv_s2_lookup(&self->s2, 10, NULL) &
+			  (fmt->write | fmt->dirty));
+		EXPECT_FALSE(hv_s2_protect(&self->s2, 10, 1, true));
+	}
+	EXPECT_TRUE(hv_s2_protect(&self->s2, 10, 1, false));
+	EXPECT_FALSE(hv_s2_protect(&self->s2, 10, 1, false));
+	EXPECT_FALSE(hv_s2_lookup(&self->s2, 10, NULL) & fmt->write);
+	EXPECT_TRUE(hv_s2_lookup(&self->s2, 11, NULL) & fmt->write);
+	/* A large leaf as a whole, whichever way */
+	EXPECT_TRUE(hv_s2_protect(&self->s2, 1030, 1, true));
+	EXPECT_FALSE(hv_s2_lookup(&self->s2, 1024, NULL) & fmt->write);
+	/* And a write then gives it back to one page. */
+	EXPECT_EQ(0, map(&self->s2, 1030, 1030, 1, RWX, &self->tables));
+	EXPECT_TRUE(hv_s2_lookup(&self->s2, 1030, NULL) & fmt->write);
+	EXPECT_FALSE(hv_s2_lookup(&self->s2, 1031, NULL) & fmt->write);
+}
+
+TEST_F(s2, collapse)
+{
+	const struct hv_s2_format *fmt = self->fmt;
+	struct hv_s2_unmapped gone = { .leaves = { 0 } };
+	unsigned int i, level = 0;
+	u64 leaf;
+
+	/* Two that can be one, one of them read-only in a place; one with a hole; one askew */
+	for (i = 0; i < 512; i++) {
+		ASSERT_EQ(1, map(&self->s2, 512 + i, 512 + i, 1, RWX, &self->tables));
+		ASSERT_EQ(1, map(&self->s2, 1024 + i, i, 1, i == 5 ? RX : RWX, &self->tables));
+		if (i != 300)
+			ASSERT_EQ(1, map(&self->s2, 1536 + i, 2048 + i, 1, RWX, &self->tables));
+		ASSERT_EQ(1, map(&self->s2, 2048 + i, 513 + i, 1, RWX, &self->tables));
+	}
+	hv_s2_collapse(&self->s2, 513, 511, &gone);
+	EXPECT_EQ(0, gone.pages.nr);
+	hv_s2_collapse(&self->s2, 0, self->end, &gone);
+	EXPECT_EQ(2, gone.pages.nr);
+	EXPECT_EQ(-2, gone.leaves[1]);
+	EXPECT_EQ(1024, gone.leaves[0]);
+	self->tables -= 2;
+	hv_s2_cache_free(&gone.pages);
+	leaf = hv_s2_lookup(&self->s2, 600, &level);
+	EXPECT_EQ(2, level);
+	EXPECT_EQ(fmt->leaf | fmt->exec | fmt->write | fmt->accessed | fmt->dirty | fmt->large |
+		  512 << 12, leaf);
+	leaf = hv_s2_lookup(&self->s2, 1024, &level);
+	EXPECT_EQ(2, level);
+	EXPECT_EQ(fmt->exec, leaf & (fmt->exec | fmt->write));
+	EXPECT_EQ(0, leaf & fmt->addr);
+	hv_s2_lookup(&self->s2, 1536, &level);
+	EXPECT_EQ(1, level);
+	hv_s2_lookup(&self->s2, 2048, &level);
+	EXPECT_EQ(1, level);
+	EXPECT_EQ(2 + 511 + 512, unmap(&self->s2, 0, self->end, true, &self->tables));
+
+	/* 1 GiB of 2 MiB leaves */
+	for (i = 0; i < 512; i++)
+		ASSERT_EQ(1, map(&self->s2, (1 << 18) + i * 512, (3 << 18) + i * 512, 2, RWX,
+				 &self->tables));
+	gone = (struct hv_s2_unmapped) { .leaves = { 0 } };
+	hv_s2_collapse(&self->s2, 1 << 18, 1 << 18, &gone);
+	EXPECT_EQ(-1, gone.leaves[2]);
+	EXPECT_EQ(512, gone.leaves[1]);
+	self->tables -= gone.pages.nr;
+	hv_s2_cache_free(&gone.pages);
+	EXPECT_EQ((u64)3 << 30, hv_s2_lookup(&self->s2, (1 << 18) + 9, &level) & fmt->addr);
+	EXPECT_EQ(3, level);
 }
 
 /* ---- against a model ---- */
@@ -338,6 +503,115 @@ TEST_F(s2, model)
 	TH_LOG("%llu mapped, %llu collisions, %ld tables, %llu leaves at the end", mapped,
 	       collided, self->tables, leaves);
 	EXPECT_EQ(leaves, unmap(&self->s2, 0, self->end, true, &self->tables));
+	EXPECT_EQ(1, self->tables);
+}
+
+/* A leaf as if it were the one of a small page; the processor's bits aside */
+static u64 small_leaf(struct hv_s2 *s2, u64 gfn)
+{
+	const struct hv_s2_format *fmt = s2->fmt;
+	unsigned int level = 1;
+	u64 leaf = hv_s2_lookup(s2, gfn, &level);
+
+	if (level > 1)
+		leaf = (leaf & ~fmt->large) + ((gfn & ((1ull << 9 * (level - 1)) - 1)) << 12);
+	return leaf & ~(fmt->accessed | fmt->dirty);
+}
+
+/* Map 2 MiB as a fault does: small leaves that are in the way go first. */
+static void model_map_large(struct __test_metadata *_metadata, struct hv_s2 *s2,
+			    struct model_page *p, u64 gfn, long *tables)
+{
+	bool again = p->access && !(p->pfn & 511) && rnd(2);
+	u64 pfn = again ? p->pfn : rnd(1ull << 31) << 9;
+	unsigned int access = rnd(2) ? RX : RWX, n;
+	int ret = map(s2, gfn, pfn, 2, access, tables);
+
+	if (ret == -EEXIST) {
+		unmap(s2, gfn, 512, true, tables);
+		for (n = 0; n < 512; n++)
+			p[n].access = 0;
+		ret = map(s2, gfn, pfn, 2, access, tables);
+		ASSERT_EQ(1, ret);
+	}
+	ASSERT_LE(0, ret);
+	for (n = 0; n < 512; n++) {
+		p[n].pfn = pfn + n;
+		p[n].access |= access;
+	}
+}
+
+/* Protecting a part of a large leaf protects all of it. */
+static void model_protect(struct hv_s2 *s2, struct model_page *p, u64 gfn, unsigned int at,
+			  unsigned int len)
+{
+	unsigned int n, i;
+
+	for (n = at; n < at + len; n++) {
+		unsigned int level = 1;
+
+		hv_s2_lookup(s2, gfn + n, &level);
+		if (level == 1)
+			p[n].access &= ~HV_ACC_WRITE;
+		for (i = 0; level == 2 && i < 512; i++)
+			p[n - ((gfn + n) & 511) + i].access &= ~HV_ACC_WRITE;
+	}
+	hv_s2_protect(s2, gfn + at, len, false);
+}
+
+TEST_F(s2, model_large)
+{
+	const struct hv_s2_format *fmt = self->fmt;
+	unsigned int i, w, n, large = 0;
+
+	memset(model, 0, sizeof(model));
+	for (i = 0; i < 30000; i++) {
+		unsigned int at = rnd(WINDOW), len = 1 + rnd(WINDOW - at), op = rnd(16);
+		struct model_page *p;
+		u64 base, block;
+
+		w = rnd(WINDOWS);
+		base = window_base(self->end, w);
+		p = model[w];
+		block = (base + 511) & ~511ull;
+
+		if (op < 8) {
+			u64 pfn = rnd(8) && p[at].access ? p[at].pfn : rnd(1ull << 40);
+			unsigned int access = rnd(2) ? RX : RWX;
+			int want = p[at].access ? (p[at].pfn == pfn ? 0 : -EEXIST) : 1;
+
+			ASSERT_EQ(want, map(&self->s2, base + at, pfn, 1, access, &self->tables));
+			if (want >= 0) {
+				p[at].pfn = pfn;
+				p[at].access |= access;
+			}
+		} else if (op < 12) {
+			model_map_large(_metadata, &self->s2, p + (block - base), block,
+					&self->tables);
+			large++;
+		} else if (op < 14) {
+			if (rnd(2))
+				len = 1 + len / 100;
+			unmap(&self->s2, base + at, len, rnd(2), &self->tables);
+			for (n = 0; n < len; n++)
+				p[at + n].access = 0;
+		} else {
+			model_protect(&self->s2, p, base, at, 1 + len / 50);
+		}
+		ASSERT_EQ(self->tables, compat_pages);
+		if (i % 300)
+			continue;
+		for (w = 0; w < WINDOWS; w++)
+			for (n = 0; n < WINDOW; n++) {
+				u64 want = model_leaf(fmt, &model[w][n]);
+
+				want &= ~(fmt->accessed | fmt->dirty);
+				ASSERT_EQ(want, small_leaf(&self->s2,
+							   window_base(self->end, w) + n));
+			}
+	}
+	TH_LOG("%u large, %ld tables", large, self->tables);
+	unmap(&self->s2, 0, self->end, true, &self->tables);
 	EXPECT_EQ(1, self->tables);
 }
 

@@ -23,6 +23,9 @@ long hv_sys_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
 long hv_vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
 long hv_vcpu_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
 
+/* nx_huge.c */
+void hv_nx_huge_init(void);
+
 /* main.c */
 long hv_check_extension(unsigned long cap);
 

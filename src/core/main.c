@@ -116,6 +116,7 @@ static int __init hv_init(void)
 	rc = hv_cpus_init();
 	if (rc)
 		goto err_x86;
+	hv_nx_huge_init();
 	rc = misc_register(&hv_device);
 	if (rc) {
 		pr_err("can't register /dev/hv: error %d\n", rc);

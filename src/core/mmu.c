@@ -1,59 +1,107 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Second-stage faults, and the mmu notifier that takes pages away again.
+ * Second-stage faults: which page, and how large a piece of memory is mapped at once.
  *
  * A fault gets the host page without holding a lock and maps it under
  * hv_mmu.lock only if no invalidation of its address ended since it began
  * (invalidate_seq) or is in progress (invalidate_count, _start, _end). No
- * reference to the page is kept: the notifier tells when it goes.
+ * reference to the page is kept: the notifier (mmu_notifier.c) tells when it goes.
+ *
+ * The size of a leaf is the largest that the slot's alignment, the host's own mapping
+ * and the slot's dirty log allow. The host's mapping is looked at after the sequence number
+ * was read, too: whatever changes it ends in an invalidation.
  *
  * TLBs are flushed after hv_mmu.lock was dropped. Who finds that leaves of others
  * were removed but not yet flushed flushes too (unmap_seq, flushed_seq), since it
  * can't tell whether its own pages are among them.
  */
 #include <linux/hv.h>
+#include <linux/list.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/mmu_notifier.h>
+#include <linux/mutex.h>
 #include <linux/sched/signal.h>
-#include <linux/swap.h>
+#include <linux/srcu.h>
 #include <asm/processor.h>
 #include <hv/backend.h>
 #include <hv/host.h>
 #include <hv/memory.h>
 #include <hv/vcpu.h>
 #include <hv/vm.h>
+#include "mmu.h"
 
 /* Pages unmapped at a time before others may have the lock: 256 MiB */
 #define MMU_UNMAP_CHUNK		BIT_ULL(16)
+#define MMU_GIB			BIT_ULL(18)
 
-static struct hv_vm *mmu_vm(struct mmu_notifier *mn)
+static atomic64_t *mmu_leaf_counter(struct hv_vm *vm, unsigned int level)
 {
-	return container_of(mn, struct hv_vm, mmu.notifier);
+	static_assert(HV_S2_LEAF_LEVELS == 3);
+	return level == 1 ? &vm->stats.pages_4k :
+	       level == 2 ? &vm->stats.pages_2m : &vm->stats.pages_1g;
+}
+
+static void mmu_count_leaves(struct hv_vm *vm, const s64 *leaves, int sign)
+{
+	unsigned int i;
+
+	for (i = 0; i < HV_S2_LEAF_LEVELS; i++)
+		if (leaves[i])
+			atomic64_add(sign * leaves[i], mmu_leaf_counter(vm, i + 1));
 }
 
 /* ---- unmap and flush ---- */
 
 /*
- * Remove the leaves of a range. The lock is held on entry and on return; with @yield
- * it may be dropped in between.
+ * How much to unmap at a time from @gfn: not a part of a leaf that is to go as a whole,
+ * which would only be split.
  */
-static void mmu_unmap(struct hv_vm *vm, u64 gfn, u64 npages, bool yield, bool reap,
-		      struct hv_s2_cache *tables)
+static u64 mmu_chunk(struct hv_mmu *mmu, u64 gfn, u64 npages)
+{
+	u64 chunk = MMU_UNMAP_CHUNK;
+	unsigned int level;
+
+	if (npages > chunk && hv_s2_lookup(&mmu->s2, gfn, &level) && level == 3)
+		chunk = MMU_GIB;
+	return min(npages, chunk - (gfn & (chunk - 1)));
+}
+
+/* Add up what an operation on the tables has removed. */
+static void mmu_account(struct hv_vm *vm, const struct hv_s2_unmapped *gone,
+			struct hv_s2_cache *tables)
+{
+	mmu_count_leaves(vm, gone->leaves, -1);
+	atomic64_add((s64)gone->split - (s64)(gone->pages.nr - tables->nr),
+		     &vm->stats.table_pages);
+	if (gone->leaves[0] || gone->leaves[1] || gone->leaves[2] || gone->pages.nr != tables->nr)
+		vm->mmu.unmap_seq++;
+	*tables = gone->pages;
+}
+
+/**
+ * hv_mmu_unmap - remove the leaves of a range
+ * @vm: VM
+ * @gfn: first guest frame
+ * @npages: length
+ * @yield: the lock may be dropped in between
+ * @reap: also take away tables that become empty
+ * @tables: those are added here, to be freed after hv_mmu_flush()
+ *
+ * Context: hv_mmu.lock held for writing on entry and on return.
+ */
+void hv_mmu_unmap(struct hv_vm *vm, u64 gfn, u64 npages, bool yield, bool reap,
+		  struct hv_s2_cache *tables)
 {
 	struct hv_mmu *mmu = &vm->mmu;
 
 	lockdep_assert_held_write(&mmu->lock);
 	while (npages) {
-		u64 n = min(npages, MMU_UNMAP_CHUNK - (gfn & (MMU_UNMAP_CHUNK - 1)));
+		u64 n = mmu_chunk(mmu, gfn, npages);
 		struct hv_s2_unmapped gone = { .pages = *tables };
 
 		hv_s2_unmap(&mmu->s2, gfn, n, reap, &gone);
-		if (gone.leaves[0] || gone.pages.nr != tables->nr)
-			mmu->unmap_seq++;
-		atomic64_sub(gone.leaves[0], &vm->stats.pages_4k);
-		atomic64_sub(gone.pages.nr - tables->nr, &vm->stats.table_pages);
-		*tables = gone.pages;
+		mmu_account(vm, &gone, tables);
 
 		gfn += n;
 		npages -= n;
@@ -62,11 +110,14 @@ static void mmu_unmap(struct hv_vm *vm, u64 gfn, u64 npages, bool yield, bool re
 	}
 }
 
-/*
- * Returns when no processor uses a translation that was removed up to @seq, a
- * value of unmap_seq. Doesn't sleep, waits for IPIs: interrupts are on.
+/**
+ * hv_mmu_flush - wait until no processor uses what was removed
+ * @vm: VM
+ * @seq: value of hv_mmu.unmap_seq up to which removals matter
+ *
+ * Context: doesn't sleep, waits for IPIs: interrupts are on; hv_mmu.lock isn't held.
  */
-static void mmu_flush(struct hv_vm *vm, s64 seq)
+void hv_mmu_flush(struct hv_vm *vm, s64 seq)
 {
 	atomic64_t *flushed = &vm->mmu.flushed_seq;
 	s64 old = atomic64_read_acquire(flushed);
@@ -78,159 +129,6 @@ static void mmu_flush(struct hv_vm *vm, s64 seq)
 	while (old < seq && !atomic64_try_cmpxchg_release(flushed, &old, seq))
 		;
 }
-
-/* ---- the mmu notifier ---- */
-
-/* Unmap what a slot has mapped of a range of userspace memory. */
-static void mmu_unmap_slot_hva(struct hv_vm *vm, const struct hv_memslot *slot,
-			       unsigned long start, unsigned long end, bool yield)
-{
-	struct hv_s2_cache tables = {};	/* none: those that become empty stay */
-	u64 gfn, npages;
-
-	if (hv_memslot_hva_range(slot, start, end, &gfn, &npages))
-		mmu_unmap(vm, gfn, npages, yield, false, &tables);
-}
-
-/* The same for all slots, and for the one that is leaving. Lock as in mmu_unmap(); vm->srcu. */
-static void mmu_unmap_hva(struct hv_vm *vm, unsigned long start, unsigned long end, bool yield)
-{
-	struct hv_memslot leaving = vm->mmu.leaving;
-	struct hv_memslots *slots = hv_vm_memslots(vm);
-	unsigned int i;
-
-	for (i = 0; i < slots->nr; i++)
-		mmu_unmap_slot_hva(vm, &slots->slot[i], start, end, yield);
-	if (leaving.npages)
-		mmu_unmap_slot_hva(vm, &leaving, start, end, yield);
-}
-
-static int mmu_invalidate_start(struct mmu_notifier *mn,
-				const struct mmu_notifier_range *range)
-{
-	struct hv_vm *vm = mmu_vm(mn);
-	struct hv_mmu *mmu = &vm->mmu;
-	int idx;
-	s64 seq;
-
-	idx = srcu_read_lock(&vm->srcu);
-	write_lock(&mmu->lock);
-	if (mmu->invalidate_count++) {
-		mmu->invalidate_start = min(mmu->invalidate_start, range->start);
-		mmu->invalidate_end = max(mmu->invalidate_end, range->end);
-	} else {
-		mmu->invalidate_start = range->start;
-		mmu->invalidate_end = range->end;
-	}
-
-	/*
-	 * The slots are read only now: a fault that uses newer ones finds the count
-	 * raised. Nothing here sleeps, so it doesn't matter whether the caller could,
-	 * but for the yield.
-	 */
-	mmu_unmap_hva(vm, range->start, range->end, mmu_notifier_range_blockable(range));
-	seq = mmu->unmap_seq;
-	write_unlock(&mmu->lock);
-	srcu_read_unlock(&vm->srcu, idx);
-
-	mmu_flush(vm, seq);
-	return 0;
-}
-
-static void mmu_invalidate_end(struct mmu_notifier *mn,
-			       const struct mmu_notifier_range *range)
-{
-	struct hv_mmu *mmu = &mmu_vm(mn)->mmu;
-
-	write_lock(&mmu->lock);
-	/* A fault that reads the new number without the lock gets its page after this. */
-	WRITE_ONCE(mmu->invalidate_seq, mmu->invalidate_seq + 1);
-	mmu->invalidate_count--;
-	write_unlock(&mmu->lock);
-}
-
-static bool mmu_young(struct hv_vm *vm, const struct hv_memslot *slot,
-		      unsigned long start, unsigned long end, bool clear)
-{
-	u64 gfn, npages;
-
-	return hv_memslot_hva_range(slot, start, end, &gfn, &npages) &&
-	       hv_s2_young(&vm->mmu.s2, gfn, npages, clear);
-}
-
-/*
- * Accessed bits are cleared without a TLB flush, as the x86 host does with its own
- * (ptep_clear_flush_young()): the worst is that a page in use looks idle once.
- * A slot that is leaving doesn't matter here.
- */
-static int mmu_age(struct mmu_notifier *mn, unsigned long start, unsigned long end, bool clear)
-{
-	struct hv_vm *vm = mmu_vm(mn);
-	struct hv_memslots *slots;
-	bool young = false;
-	unsigned int i;
-	int idx;
-
-	/* Without accessed bits nothing is known: what is in use faults soon again. */
-	if (!vm->mmu.s2.fmt->accessed)
-		return 0;
-
-	idx = srcu_read_lock(&vm->srcu);
-	read_lock(&vm->mmu.lock);
-	slots = hv_vm_memslots(vm);
-	for (i = 0; i < slots->nr; i++)
-		young |= mmu_young(vm, &slots->slot[i], start, end, clear);
-	read_unlock(&vm->mmu.lock);
-	srcu_read_unlock(&vm->srcu, idx);
-	return young;
-}
-
-static int mmu_clear_flush_young(struct mmu_notifier *mn, struct mm_struct *mm,
-				 unsigned long start, unsigned long end)
-{
-	return mmu_age(mn, start, end, true);
-}
-
-static int mmu_clear_young(struct mmu_notifier *mn, struct mm_struct *mm,
-			   unsigned long start, unsigned long end)
-{
-	return mmu_age(mn, start, end, true);
-}
-
-static int mmu_test_young(struct mmu_notifier *mn, struct mm_struct *mm, unsigned long address)
-{
-	return mmu_age(mn, address, address + 1, false);
-}
-
-/*
- * The address space ends (exit, exec): its pages are freed after this. No thread
- * has it any more, so no fault maps a page again.
- */
-static void mmu_release(struct mmu_notifier *mn, struct mm_struct *mm)
-{
-	struct hv_vm *vm = mmu_vm(mn);
-	struct hv_mmu *mmu = &vm->mmu;
-	int idx;
-	s64 seq;
-
-	idx = srcu_read_lock(&vm->srcu);
-	write_lock(&mmu->lock);
-	mmu_unmap_hva(vm, 0, ULONG_MAX, true);
-	seq = mmu->unmap_seq;
-	write_unlock(&mmu->lock);
-	srcu_read_unlock(&vm->srcu, idx);
-
-	mmu_flush(vm, seq);
-}
-
-static const struct mmu_notifier_ops mmu_notifier_ops = {
-	.invalidate_range_start	= mmu_invalidate_start,
-	.invalidate_range_end	= mmu_invalidate_end,
-	.clear_flush_young	= mmu_clear_flush_young,
-	.clear_young		= mmu_clear_young,
-	.test_young		= mmu_test_young,
-	.release		= mmu_release,
-};
 
 /* ---- slot changes ---- */
 
@@ -264,12 +162,12 @@ void hv_mmu_zap_slot(struct hv_vm *vm, const struct hv_memslot *slot)
 	s64 seq;
 
 	write_lock(&mmu->lock);
-	mmu_unmap(vm, slot->gfn, slot->npages, true, true, &tables);
+	hv_mmu_unmap(vm, slot->gfn, slot->npages, true, true, &tables);
 	mmu->leaving.npages = 0;
 	seq = mmu->unmap_seq;
 	write_unlock(&mmu->lock);
 
-	mmu_flush(vm, seq);
+	hv_mmu_flush(vm, seq);
 	hv_s2_cache_free(&tables);
 }
 
@@ -289,17 +187,31 @@ u64 hv_mmu_gfn_end(struct hv_vm *vm)
 
 /**
  * struct mmu_page - a host page on its way into the tables
+ * @slot: slot that it belongs to
+ * @gfn: guest frame
  * @hva: userspace address
+ * @seq: hv_mmu.invalidate_seq before it was looked up
  * @pfn: host frame
  * @page: page with a reference, NULL for memory without one
  * @access: HV_ACC_* that the mapping is to have
+ * @level: size of the leaf
  */
 struct mmu_page {
+	const struct hv_memslot *slot;
+	u64 gfn;
 	unsigned long hva;
+	unsigned long seq;
 	u64 pfn;
 	struct page *page;
 	unsigned int access;
+	unsigned int level;
 };
+
+/* Frames in a leaf, less one */
+static u64 mmu_mask(unsigned int level)
+{
+	return BIT_ULL(HV_S2_BITS * (level - 1)) - 1;
+}
 
 /* The host page at @p->hva. May sleep; 0 or -errno. */
 static int mmu_get_page(struct mmu_page *p, bool write)
@@ -317,41 +229,101 @@ static int mmu_get_page(struct mmu_page *p, bool write)
 		if (!ret && !host_pfn_is_ram(p->pfn))
 			p->access |= HV_ACC_IO;
 	}
-	if (!ret && writable)
+	if (!ret && writable && !(p->slot->flags & HV_MEM_READONLY))
 		p->access |= HV_ACC_WRITE;
 	return ret;
 }
 
-/* Was the page got before an invalidation that it may belong to? Lock held. */
-static bool mmu_stale(const struct hv_mmu *mmu, unsigned long seq, unsigned long hva)
+/* The largest leaf around @gfn that lies in the slot and is aligned in both address spaces */
+static unsigned int mmu_slot_level(const struct hv_memslot *slot, u64 gfn, unsigned int max)
 {
-	if (mmu->invalidate_count &&
-	    hva >= mmu->invalidate_start && hva < mmu->invalidate_end)
-		return true;
-	return mmu->invalidate_seq != seq;
-}
+	unsigned int level;
 
-/* Something else is mapped at @gfn: take it away. */
-static void mmu_zap_gfn(struct hv_vm *vm, u64 gfn)
-{
-	struct hv_mmu *mmu = &vm->mmu;
-	struct hv_s2_cache tables = {};
-	s64 seq;
+	for (level = max; level > 1; level--) {
+		u64 mask = mmu_mask(level), first = gfn & ~mask;
 
-	write_lock(&mmu->lock);
-	mmu_unmap(vm, gfn, 1, false, false, &tables);
-	seq = mmu->unmap_seq;
-	write_unlock(&mmu->lock);
-	mmu_flush(vm, seq);
+		if (!(((slot->hva >> PAGE_SHIFT) ^ slot->gfn) & mask) && first >= slot->gfn &&
+		    first + mask < slot->gfn + slot->npages)
+			break;
+	}
+	return level;
 }
 
 /*
- * Map the page unless it has become stale; then, or if something was in the way,
- * the guest faults again. Takes over nothing: the caller drops its reference.
+ * Choose the size of the leaf. Executable large leaves are not made on processors with the
+ * iTLB multihit erratum: there a fetch can find a page in two sizes and stop the machine.
  */
-static int mmu_map(struct hv_vcpu *vcpu, u64 gfn, const struct mmu_page *p, unsigned long seq)
+static void mmu_choose_level(struct hv_vm *vm, struct mmu_page *p, unsigned int access)
 {
-	struct hv_vm *vm = vcpu->vm;
+	unsigned int level = max(vm->mmu.s2.fmt->leaf_levels, 1u);
+
+	/* Of a large leaf nobody could tell which page was written. */
+	if (p->slot->flags & HV_MEM_LOG_DIRTY_PAGES)
+		level = 1;
+	level = mmu_slot_level(p->slot, p->gfn, level);
+	if (level > 1)
+		level = min(level, host_mapping_level(p->hva));
+	/* As the host's mapping has it, but what it says of special memory isn't checked. */
+	while (level > 1 && (p->pfn ^ p->gfn) & mmu_mask(level))
+		level--;
+	if (level > 1 && hv_nx_huge_pages) {
+		if (access & HV_ACC_EXEC)
+			level = 1;
+		else
+			p->access &= ~HV_ACC_EXEC;
+	}
+	p->level = level;
+}
+
+/* Was the page got before an invalidation that a part of the leaf may belong to? Lock held. */
+static bool mmu_stale(const struct hv_mmu *mmu, const struct mmu_page *p)
+{
+	unsigned long size = (mmu_mask(p->level) + 1) << PAGE_SHIFT;
+	unsigned long first = p->hva & ~(size - 1);
+
+	if (mmu->invalidate_count &&
+	    first < mmu->invalidate_end && first + size > mmu->invalidate_start)
+		return true;
+	return mmu->invalidate_seq != p->seq;
+}
+
+/* Something else is mapped where a leaf shall be: take it away. */
+static void mmu_zap_leaf(struct hv_vm *vm, const struct mmu_page *p)
+{
+	struct hv_mmu *mmu = &vm->mmu;
+	struct hv_s2_cache tables = {};
+	u64 mask = mmu_mask(p->level);
+	s64 seq;
+
+	write_lock(&mmu->lock);
+	hv_mmu_unmap(vm, p->gfn & ~mask, mask + 1, false, true, &tables);
+	seq = mmu->unmap_seq;
+	write_unlock(&mmu->lock);
+	hv_mmu_flush(vm, seq);
+	hv_s2_cache_free(&tables);
+}
+
+/* Map the page, lock held. 0 if it is stale: the guest faults again. */
+static int mmu_map_locked(struct hv_vm *vm, struct hv_s2_cache *cache, const struct mmu_page *p)
+{
+	u64 mask = mmu_mask(p->level);
+	int ret;
+
+	if (mmu_stale(&vm->mmu, p))
+		return 0;
+	ret = hv_s2_map(&vm->mmu.s2, cache, p->gfn & ~mask, p->pfn & ~mask, p->level, p->access);
+	/*
+	 * While the notifier is kept out: afterwards the page may be somebody
+	 * else's as soon as our reference is dropped.
+	 */
+	if (ret >= 0 && p->page)
+		host_page_used(p->page, p->access & HV_ACC_WRITE);
+	return ret;
+}
+
+/* Map the page with as many tables as it takes. Takes over nothing: the caller has the page. */
+static int mmu_map(struct hv_vm *vm, const struct mmu_page *p)
+{
 	struct hv_mmu *mmu = &vm->mmu;
 	struct hv_s2_cache cache = {};
 	u64 filled = 0;
@@ -359,19 +331,7 @@ static int mmu_map(struct hv_vcpu *vcpu, u64 gfn, const struct mmu_page *p, unsi
 
 	for (;;) {
 		read_lock(&mmu->lock);
-		if (mmu_stale(mmu, seq, p->hva)) {
-			ret = 0;
-		} else {
-			ret = hv_s2_map(&mmu->s2, &cache, gfn, p->pfn, 1, p->access);
-			/*
-			 * While the notifier is kept out: afterwards the page may
-			 * be somebody else's as soon as our reference is dropped.
-			 */
-			if (ret >= 0 && p->page)
-				host_page_used(p->page, p->access & HV_ACC_WRITE);
-			if (ret > 0)
-				atomic64_inc(&vm->stats.pages_4k);
-		}
+		ret = mmu_map_locked(vm, &cache, p);
 		read_unlock(&mmu->lock);
 		if (ret != -ENOMEM)
 			break;
@@ -382,13 +342,47 @@ static int mmu_map(struct hv_vcpu *vcpu, u64 gfn, const struct mmu_page *p, unsi
 			break;
 	}
 
-	atomic64_add(filled - cache.nr, &vm->stats.table_pages);
+	mmu_count_leaves(vm, cache.leaves, 1);
+	if (filled)
+		atomic64_add(filled - cache.nr, &vm->stats.table_pages);
 	hv_s2_cache_free(&cache);
-	if (ret == -EEXIST) {
-		mmu_zap_gfn(vm, gfn);
-		ret = 0;
-	}
 	return ret;
+}
+
+/* Is there a small leaf where a large one shall be? */
+static bool mmu_has_leaf(struct hv_vm *vm, const struct mmu_page *p)
+{
+	u64 mask = mmu_mask(p->level);
+	bool ret;
+
+	read_lock(&vm->mmu.lock);
+	ret = hv_s2_mapped(&vm->mmu.s2, p->gfn & ~mask, mask + 1);
+	read_unlock(&vm->mmu.lock);
+	return ret;
+}
+
+/*
+ * Small leaves, or an empty table, where a large leaf shall be: memory that the host has merged
+ * into a large page was unmapped meanwhile, so that they are few or none. With executable
+ * pages kept small they are there on purpose.
+ */
+static int mmu_map_replacing(struct hv_vm *vm, struct mmu_page *p)
+{
+	int ret = mmu_map(vm, p);
+
+	if (ret != -EEXIST)
+		return ret;
+	if (p->level > 1 && hv_nx_huge_pages && mmu_has_leaf(vm, p)) {
+		p->level = 1;
+		p->access |= HV_ACC_EXEC;
+		ret = mmu_map(vm, p);
+		if (ret != -EEXIST)
+			return ret;
+	}
+	mmu_zap_leaf(vm, p);
+	ret = mmu_map(vm, p);
+	/* Another vCPU was faster: the guest faults again if that wasn't what it needs. */
+	return ret == -EEXIST ? 0 : ret;
 }
 
 /**
@@ -411,18 +405,15 @@ int hv_mmu_fault(struct hv_vcpu *vcpu, u64 gpa, unsigned int access)
 {
 	struct hv_vm *vm = vcpu->vm;
 	bool write = access & HV_ACC_WRITE;
-	u64 gfn = gpa >> PAGE_SHIFT;
-	const struct hv_memslot *slot;
-	struct mmu_page p;
-	unsigned long seq;
+	struct mmu_page p = { .gfn = gpa >> PAGE_SHIFT };
 	int ret;
 
-	slot = hv_memslot_find(hv_vm_memslots(vm), gfn);
-	if (!slot || (write && slot->flags & HV_MEM_READONLY))
+	p.slot = hv_memslot_find(hv_vm_memslots(vm), p.gfn);
+	if (!p.slot || (write && p.slot->flags & HV_MEM_READONLY))
 		return HV_FAULT_MMIO;
-	p.hva = slot->hva + ((gfn - slot->gfn) << PAGE_SHIFT);
+	p.hva = p.slot->hva + ((p.gfn - p.slot->gfn) << PAGE_SHIFT);
 
-	seq = READ_ONCE(vm->mmu.invalidate_seq);
+	p.seq = READ_ONCE(vm->mmu.invalidate_seq);
 	/* The page is looked up after the number was read: see mmu_invalidate_end(). */
 	smp_rmb();
 
@@ -435,10 +426,9 @@ int hv_mmu_fault(struct hv_vcpu *vcpu, u64 gpa, unsigned int access)
 		return HV_FAULT_DONE;
 	if (ret)
 		return ret;
-	if (slot->flags & HV_MEM_READONLY)
-		p.access &= ~HV_ACC_WRITE;
+	mmu_choose_level(vm, &p, access);
 
-	ret = mmu_map(vcpu, gfn, &p, seq);
+	ret = mmu_map_replacing(vm, &p);
 	if (p.page)
 		put_page(p.page);
 	if (ret < 0)
@@ -514,6 +504,50 @@ void hv_mmu_unmap_own(struct hv_vm *vm)
 
 /* ---- life ---- */
 
+/* VMs whose mappings may be taken away as a whole, for a reason that is not theirs */
+static LIST_HEAD(mmu_vms);
+static DEFINE_MUTEX(mmu_vms_lock);	/* guards mmu_vms; outside of vm->srcu */
+
+/* Remove all mappings of a VM; its guest faults them in again. Takes vm->srcu; may sleep. */
+static void mmu_zap_all(struct hv_vm *vm)
+{
+	struct hv_mmu *mmu = &vm->mmu;
+	struct hv_s2_cache tables = {};
+	struct hv_memslots *slots;
+	unsigned int i;
+	int idx;
+	s64 seq;
+
+	idx = srcu_read_lock(&vm->srcu);
+	write_lock(&mmu->lock);
+	/* Faults that have chosen how to map before now start again. */
+	WRITE_ONCE(mmu->invalidate_seq, mmu->invalidate_seq + 1);
+	slots = hv_vm_memslots(vm);
+	for (i = 0; i < slots->nr; i++)
+		hv_mmu_unmap(vm, slots->slot[i].gfn, slots->slot[i].npages, true, true, &tables);
+	seq = mmu->unmap_seq;
+	write_unlock(&mmu->lock);
+	srcu_read_unlock(&vm->srcu, idx);
+
+	hv_mmu_flush(vm, seq);
+	hv_s2_cache_free(&tables);
+}
+
+/**
+ * hv_mmu_zap_all_vms - how pages are mapped has changed: map them anew
+ *
+ * Context: may sleep.
+ */
+void hv_mmu_zap_all_vms(void)
+{
+	struct hv_vm *vm;
+
+	mutex_lock(&mmu_vms_lock);
+	list_for_each_entry(vm, &mmu_vms, mmu.link)
+		mmu_zap_all(vm);
+	mutex_unlock(&mmu_vms_lock);
+}
+
 /**
  * hv_mmu_init - empty slots and tables for a new VM, and the notifier
  * @vm: VM with mm, srcu and slots_lock ready
@@ -535,10 +569,12 @@ int hv_mmu_init(struct hv_vm *vm)
 		goto free;
 	atomic64_inc(&vm->stats.table_pages);
 
-	mmu->notifier.ops = &mmu_notifier_ops;
-	ret = mmu_notifier_register(&mmu->notifier, vm->mm);
+	ret = hv_mmu_notifier_register(vm);
 	if (ret)
 		goto free;
+	mutex_lock(&mmu_vms_lock);
+	list_add_tail(&mmu->link, &mmu_vms);
+	mutex_unlock(&mmu_vms_lock);
 	return 0;
 free:
 	hv_mmu_destroy(vm);
@@ -556,6 +592,9 @@ free:
  */
 void hv_mmu_shutdown(struct hv_vm *vm)
 {
+	mutex_lock(&mmu_vms_lock);
+	list_del(&vm->mmu.link);
+	mutex_unlock(&mmu_vms_lock);
 	mmu_notifier_unregister(&vm->mmu.notifier, vm->mm);
 }
 

@@ -17,14 +17,15 @@
 #include <linux/io.h>
 #include <linux/minmax.h>
 #include <linux/sched.h>
+#include <linux/string.h>
 #endif
 #include <hv/stage2.h>
 
 #define S2_PAGE_SHIFT	12
 
-static u64 *s2_alloc_page(void)
+static u64 *s2_alloc_page(gfp_t gfp)
 {
-	return (u64 *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	return (u64 *)get_zeroed_page(gfp | __GFP_ACCOUNT);
 }
 
 static void s2_free_page(u64 *page)
@@ -69,7 +70,7 @@ static u64 *s2_cache_pop(struct hv_s2_cache *cache)
 int hv_s2_cache_fill(struct hv_s2_cache *cache, unsigned int nr)
 {
 	while (cache->nr < nr) {
-		u64 *page = s2_alloc_page();
+		u64 *page = s2_alloc_page(GFP_KERNEL);
 
 		if (!page)
 			return -ENOMEM;
@@ -153,7 +154,7 @@ static u64 s2_make_leaf(const struct hv_s2_format *fmt, u64 pfn, unsigned int le
 int hv_s2_init(struct hv_s2 *s2, const struct hv_s2_format *fmt)
 {
 	s2->fmt = fmt;
-	s2->root = s2_alloc_page();
+	s2->root = s2_alloc_page(GFP_KERNEL);
 	if (!s2->root)
 		return -ENOMEM;
 	s2->root_pa = virt_to_phys(s2->root);
@@ -196,46 +197,102 @@ u64 hv_s2_destroy(struct hv_s2 *s2)
 	return pages;
 }
 
+/* The leaf of the level below that maps the @i-th part of what @leaf of @level maps */
+static u64 s2_leaf_part(const struct hv_s2_format *fmt, u64 leaf, unsigned int level,
+			unsigned int i)
+{
+	if (level == 2)
+		leaf &= ~fmt->large;
+	return leaf + ((i * s2_span(level - 1)) << S2_PAGE_SHIFT);
+}
+
+static void s2_fill_parts(const struct hv_s2_format *fmt, u64 *table, u64 leaf,
+			  unsigned int level)
+{
+	unsigned int i;
+
+	for (i = 0; i < HV_S2_ENTRIES; i++)
+		table[i] = s2_leaf_part(fmt, leaf, level, i);
+}
+
 /*
- * The table below @entry, made if there is none. NULL: a page is needed and
- * @cache is empty.
+ * The table below @entry of @level, made if there is none. A large leaf is replaced by
+ * a table of smaller ones that map the same memory with the same rights: translations of the
+ * old leaf that are still cached are right. NULL: a page is needed and @cache is empty.
  */
-static u64 *s2_get_table(const struct hv_s2_format *fmt, struct hv_s2_cache *cache, u64 *entry)
+static u64 *s2_get_table(const struct hv_s2_format *fmt, struct hv_s2_cache *cache, u64 *entry,
+			 unsigned int level)
 {
 	u64 old = READ_ONCE(*entry);
-	u64 *table;
 
-	if (s2_present(fmt, old))
-		return s2_table(fmt, old);
+	for (;;) {
+		u64 *table;
+		u64 seen;
 
-	table = s2_cache_pop(cache);
-	if (!table)
-		return NULL;
-	old = cmpxchg64(entry, 0, fmt->table | virt_to_phys(table));
-	if (!old)
-		return table;
-	/* Another vCPU was faster. */
-	s2_cache_push(cache, table);
-	return s2_table(fmt, old);
+		if (s2_present(fmt, old) && !s2_is_leaf(fmt, old, level))
+			return s2_table(fmt, old);
+
+		table = s2_cache_pop(cache);
+		if (!table)
+			return NULL;
+		if (s2_present(fmt, old))
+			s2_fill_parts(fmt, table, old, level);
+		seen = cmpxchg64(entry, old, fmt->table | virt_to_phys(table));
+		if (seen == old) {
+			if (s2_present(fmt, old)) {
+				cache->leaves[level - 1]--;
+				cache->leaves[level - 2] += HV_S2_ENTRIES;
+			}
+			return table;
+		}
+		/* Another vCPU was faster, or the processor has set a bit. */
+		if (s2_present(fmt, old))
+			memset(table, 0, HV_S2_ENTRIES * sizeof(*table));
+		s2_cache_push(cache, table);
+		old = seen;
+	}
+}
+
+/* What @old becomes with the rights of @leaf; 0: they map different memory. */
+static u64 s2_merge(const struct hv_s2_format *fmt, u64 old, u64 leaf)
+{
+	const u64 may_differ = fmt->accessed | fmt->dirty | fmt->write | fmt->exec | fmt->noexec;
+
+	if ((old ^ leaf) & ~may_differ)
+		return 0;
+	return (old | leaf) & ~(fmt->noexec & ~(old & leaf));
+}
+
+/*
+ * Does the large leaf @large of @at map @gfn to the same memory as @leaf of a lower level?
+ * 0: and with its rights; 1: but not with all of them; -EEXIST: no.
+ */
+static int s2_large_has(const struct hv_s2_format *fmt, u64 large, unsigned int at, u64 gfn,
+			u64 leaf, unsigned int level)
+{
+	u64 part = large + ((gfn & (s2_span(at) - 1)) << S2_PAGE_SHIFT);
+	u64 merged;
+
+	if (level == 1)
+		part &= ~fmt->large;
+	merged = s2_merge(fmt, part, leaf);
+	if (!merged)
+		return -EEXIST;
+	return !!((merged ^ part) & ~(fmt->accessed | fmt->dirty));
 }
 
 /* Put @leaf at @entry, or add its rights to the equal mapping that is there. */
 static int s2_set_leaf(const struct hv_s2_format *fmt, u64 *entry, u64 leaf)
 {
-	const u64 soft = fmt->accessed | fmt->dirty;
-	const u64 rights = fmt->write | fmt->exec | fmt->noexec;
 	u64 old = READ_ONCE(*entry);
 
 	for (;;) {
 		u64 new = leaf, seen;
 
 		if (s2_present(fmt, old)) {
-			if ((old ^ leaf) & ~(soft | rights))
+			new = s2_merge(fmt, old, leaf);
+			if (!new)
 				return -EEXIST;
-			new |= old;
-			/* The right to execute is a bit that is clear in this format. */
-			if (!(old & leaf & fmt->noexec))
-				new &= ~fmt->noexec;
 			if (new == old)
 				return 0;
 		}
@@ -249,50 +306,60 @@ static int s2_set_leaf(const struct hv_s2_format *fmt, u64 *entry, u64 leaf)
 /**
  * hv_s2_map - map a page, or add rights to its mapping
  * @s2: tables
- * @cache: table pages to use
+ * @cache: table pages to use; leaves that came and went are added to @cache->leaves
  * @gfn: guest frame, aligned to the size of the leaf, below hv_s2_gfn_end()
  * @pfn: host frame, likewise aligned
  * @level: 1: 4 KiB, 2: 2 MiB, 3: 1 GiB
  * @access: HV_ACC_*
+ *
+ * A larger leaf that maps the same memory with all of @access is left alone; one that lacks
+ * a right is split.
  *
  * Adding rights needs no TLB flush: what a processor has cached of the old
  * entry is dropped by the fault that it gives (SDM 3C 28.4.3.1; APM 2 15.25.6).
  *
  * Context: hv_mmu.lock held for reading; doesn't sleep.
  * Return: 1: a leaf is new; 0: there was one; -ENOMEM: add @cache->want pages to
- * @cache and call again; -EEXIST: something else is mapped there, to be unmapped
- * first; -EOPNOTSUPP: no device memory in this format.
+ * @cache and call again; -EEXIST: something else is mapped there, or smaller leaves are, to be
+ * unmapped first; -EOPNOTSUPP: no device memory in this format.
  */
 int hv_s2_map(struct hv_s2 *s2, struct hv_s2_cache *cache, u64 gfn, u64 pfn,
 	      unsigned int level, unsigned int access)
 {
 	const struct hv_s2_format *fmt = s2->fmt;
+	u64 leaf = s2_make_leaf(fmt, pfn, level, access);
 	u64 *table = s2->root;
 	unsigned int at;
 	u64 *entry;
+	u64 old;
+	int ret;
 
 	if ((access & HV_ACC_IO) && !fmt->leaf_io)
 		return -EOPNOTSUPP;
 
 	for (at = fmt->levels; at > level; at--) {
 		entry = s2_entry(table, gfn, at);
-		table = s2_get_table(fmt, cache, entry);
+		old = READ_ONCE(*entry);
+		if (s2_present(fmt, old) && s2_is_leaf(fmt, old, at)) {
+			ret = s2_large_has(fmt, old, at, gfn, leaf, level);
+			if (ret <= 0)
+				return ret;
+		}
+		table = s2_get_table(fmt, cache, entry, at);
 		if (!table) {
 			cache->want = at - level;
 			return -ENOMEM;
 		}
-		if (at <= HV_S2_LEAF_LEVELS && s2_is_leaf(fmt, READ_ONCE(*entry), at))
-			return -EEXIST;
 	}
 
 	entry = s2_entry(table, gfn, level);
-	if (level > 1) {
-		u64 old = READ_ONCE(*entry);
-
-		if (s2_present(fmt, old) && !s2_is_leaf(fmt, old, level))
-			return -EEXIST;
-	}
-	return s2_set_leaf(fmt, entry, s2_make_leaf(fmt, pfn, level, access));
+	old = READ_ONCE(*entry);
+	if (s2_present(fmt, old) && !s2_is_leaf(fmt, old, level))
+		return -EEXIST;
+	ret = s2_set_leaf(fmt, entry, leaf);
+	if (ret > 0)
+		cache->leaves[level - 1]++;
+	return ret;
 }
 
 static bool s2_table_empty(const u64 *table)
@@ -305,6 +372,32 @@ static bool s2_table_empty(const u64 *table)
 	return true;
 }
 
+/*
+ * The table that takes the place of the large leaf at @entry, of which a part is to go.
+ * NULL: no page to be had without waiting.
+ */
+static u64 *s2_split(const struct hv_s2_format *fmt, u64 *entry, unsigned int level,
+		     struct hv_s2_unmapped *gone)
+{
+	u64 *table = s2_alloc_page(GFP_NOWAIT | __GFP_NOWARN);
+	u64 old = READ_ONCE(*entry);
+	u64 seen;
+
+	if (!table)
+		return NULL;
+	for (;;) {
+		s2_fill_parts(fmt, table, old, level);
+		seen = cmpxchg64(entry, old, fmt->table | virt_to_phys(table));
+		if (seen == old)
+			break;
+		old = seen;	/* the processor has set a bit */
+	}
+	gone->leaves[level - 1]++;
+	gone->leaves[level - 2] -= HV_S2_ENTRIES;
+	gone->split++;
+	return table;
+}
+
 static void s2_unmap_table(const struct hv_s2_format *fmt, u64 *table, unsigned int level,
 			   u64 gfn, u64 end, bool reap, struct hv_s2_unmapped *gone)
 {
@@ -314,17 +407,20 @@ static void s2_unmap_table(const struct hv_s2_format *fmt, u64 *table, unsigned 
 	for (; gfn < end; gfn = next) {
 		u64 *entry = s2_entry(table, gfn, level);
 		u64 old = READ_ONCE(*entry);
-		u64 *lower;
+		u64 *lower = NULL;
 
 		next = min(end, (gfn | (span - 1)) + 1);
 		if (!s2_present(fmt, old))
 			continue;
-		if (s2_is_leaf(fmt, old, level)) {
+		if (!s2_is_leaf(fmt, old, level))
+			lower = s2_table(fmt, old);
+		else if (next - gfn < span)
+			lower = s2_split(fmt, entry, level, gone);
+		if (!lower) {
 			xchg(entry, 0);
 			gone->leaves[level - 1]++;
 			continue;
 		}
-		lower = s2_table(fmt, old);
 		s2_unmap_table(fmt, lower, level - 1, gfn, next, reap, gone);
 		if (reap && s2_table_empty(lower)) {
 			xchg(entry, 0);
@@ -341,8 +437,9 @@ static void s2_unmap_table(const struct hv_s2_format *fmt, u64 *table, unsigned 
  * @reap: also take away tables that become empty
  * @gone: what was removed is added to it
  *
- * A large leaf that reaches out of the range goes as a whole. Translations of
- * what was removed stay in use until the caller has flushed TLBs.
+ * A large leaf that reaches out of the range is split, or goes as a whole if there is no
+ * memory for a table. Translations of what was removed stay in use until the caller has
+ * flushed TLBs.
  *
  * Context: hv_mmu.lock held for writing; doesn't sleep.
  */
@@ -376,8 +473,9 @@ static bool s2_young_table(const struct hv_s2_format *fmt, u64 *table, unsigned 
 						gfn, next, clear);
 		} else if (old & fmt->accessed) {
 			young = true;
+			/* Not if it has become something else: a split, or a bit was set. */
 			if (clear)
-				atomic64_andnot(fmt->accessed, (atomic64_t *)entry);
+				cmpxchg64(entry, old, old & ~fmt->accessed);
 		}
 		if (young && !clear)
 			break;
@@ -403,6 +501,177 @@ bool hv_s2_young(struct hv_s2 *s2, u64 gfn, u64 npages, bool clear)
 		return false;
 	return s2_young_table(s2->fmt, s2->root, s2->fmt->levels, gfn,
 			      gfn + min(npages, limit - gfn), clear);
+}
+
+static bool s2_mapped_table(const struct hv_s2_format *fmt, u64 *table, unsigned int level,
+			    u64 gfn, u64 end)
+{
+	u64 span = s2_span(level);
+	u64 next;
+
+	for (; gfn < end; gfn = next) {
+		u64 e = READ_ONCE(*s2_entry(table, gfn, level));
+
+		next = min(end, (gfn | (span - 1)) + 1);
+		if (s2_present(fmt, e) && (s2_is_leaf(fmt, e, level) ||
+					   s2_mapped_table(fmt, s2_table(fmt, e), level - 1,
+							   gfn, next)))
+			return true;
+	}
+	return false;
+}
+
+/**
+ * hv_s2_mapped - is anything mapped in a range
+ * @s2: tables
+ * @gfn: first guest frame
+ * @npages: length in 4 KiB pages
+ *
+ * Context: hv_mmu.lock held for reading; doesn't sleep.
+ * Return: whether a leaf maps a part of it.
+ */
+bool hv_s2_mapped(struct hv_s2 *s2, u64 gfn, u64 npages)
+{
+	u64 limit = hv_s2_gfn_end(s2->fmt);
+
+	return gfn < limit && s2_mapped_table(s2->fmt, s2->root, s2->fmt->levels, gfn,
+					      gfn + min(npages, limit - gfn));
+}
+
+static bool s2_protect_table(const struct hv_s2_format *fmt, u64 *table, unsigned int level,
+			     u64 gfn, u64 end, bool dirty)
+{
+	u64 span = s2_span(level);
+	bool changed = false;
+	u64 next;
+
+	for (; gfn < end; gfn = next) {
+		u64 *entry = s2_entry(table, gfn, level);
+		u64 old = READ_ONCE(*entry);
+		u64 bit;
+
+		next = min(end, (gfn | (span - 1)) + 1);
+		if (!s2_present(fmt, old))
+			continue;
+		if (!s2_is_leaf(fmt, old, level)) {
+			changed |= s2_protect_table(fmt, s2_table(fmt, old), level - 1,
+						    gfn, next, dirty);
+			continue;
+		}
+		/* What the processor notes of a large leaf doesn't say which page it was. */
+		bit = dirty && level == 1 ? fmt->dirty : fmt->write;
+		if (old & bit) {
+			atomic64_andnot(bit, (atomic64_t *)entry);
+			changed = true;
+		}
+	}
+	return changed;
+}
+
+/**
+ * hv_s2_protect - have the next write to each page of a range noticed
+ * @s2: tables
+ * @gfn: first guest frame
+ * @npages: length in 4 KiB pages
+ * @dirty: the processor logs the pages whose dirty bit it sets: clear that bit of 4 KiB
+ *	leaves; else, and of large leaves, take the right to write
+ *
+ * Context: hv_mmu.lock held for writing; doesn't sleep.
+ * Return: whether anything has changed; then processors may write unnoticed until the caller
+ * has flushed TLBs.
+ */
+bool hv_s2_protect(struct hv_s2 *s2, u64 gfn, u64 npages, bool dirty)
+{
+	u64 limit = hv_s2_gfn_end(s2->fmt);
+
+	if (gfn >= limit)
+		return false;
+	return s2_protect_table(s2->fmt, s2->root, s2->fmt->levels, gfn,
+				gfn + min(npages, limit - gfn), dirty);
+}
+
+/*
+ * The leaf of @level that maps what all entries of the table below map, with the rights
+ * that all of them have; 0: there is none.
+ */
+static u64 s2_join(const struct hv_s2_format *fmt, const u64 *table, unsigned int level)
+{
+	const u64 rights = fmt->write | fmt->exec | fmt->noexec;
+	u64 step = s2_span(level - 1) << S2_PAGE_SHIFT;
+	u64 first = READ_ONCE(table[0]);
+	u64 soft = 0, common = rights, no = 0;
+	unsigned int i;
+
+	if (!s2_present(fmt, first) || !s2_is_leaf(fmt, first, level - 1) ||
+	    first & fmt->addr & (step * HV_S2_ENTRIES - 1))
+		return 0;
+	for (i = 0; i < HV_S2_ENTRIES; i++) {
+		u64 e = READ_ONCE(table[i]);
+
+		if ((e ^ (first + i * step)) & ~(rights | fmt->accessed | fmt->dirty))
+			return 0;
+		soft |= e & fmt->accessed;
+		common &= e;
+		no |= e & fmt->noexec;
+	}
+	/* As s2_make_leaf() does it: what can be written counts as written. */
+	if (common & fmt->write)
+		soft |= fmt->dirty;
+	return (first & ~(rights | fmt->accessed | fmt->dirty)) | common | no | soft | fmt->large;
+}
+
+static void s2_collapse_table(const struct hv_s2_format *fmt, u64 *table, unsigned int level,
+			      u64 gfn, u64 end, struct hv_s2_unmapped *gone)
+{
+	u64 span = s2_span(level);
+	u64 next;
+
+	for (; gfn < end; gfn = next) {
+		u64 *entry = s2_entry(table, gfn, level);
+		u64 old = READ_ONCE(*entry);
+		u64 *lower;
+		u64 leaf;
+
+		next = min(end, (gfn | (span - 1)) + 1);
+		if (!s2_present(fmt, old) || s2_is_leaf(fmt, old, level))
+			continue;
+		lower = s2_table(fmt, old);
+		if (level > 2)
+			s2_collapse_table(fmt, lower, level - 1, gfn, next, gone);
+		if (level > fmt->leaf_levels || next - gfn < span)
+			continue;
+		leaf = s2_join(fmt, lower, level);
+		if (!leaf)
+			continue;
+		xchg(entry, leaf);
+		memset(lower, 0, HV_S2_ENTRIES * sizeof(*lower));
+		s2_cache_push(&gone->pages, lower);
+		gone->leaves[level - 1]--;
+		gone->leaves[level - 2] += HV_S2_ENTRIES;
+	}
+}
+
+/**
+ * hv_s2_collapse - put large leaves in the place of tables that map the same
+ * @s2: tables
+ * @gfn: first guest frame; only tables that lie in the range as a whole are looked at
+ * @npages: length in 4 KiB pages
+ * @gone: leaves and tables removed are added to it; new leaves are subtracted
+ *
+ * A right that some of the small leaves lack is missing in the large one: the next fault
+ * adds it, or splits the leaf again if the host maps small pages.
+ *
+ * Context: hv_mmu.lock held for writing; doesn't sleep. The caller flushes TLBs: processors
+ * may walk the tables that went, and have more rights cached.
+ */
+void hv_s2_collapse(struct hv_s2 *s2, u64 gfn, u64 npages, struct hv_s2_unmapped *gone)
+{
+	u64 limit = hv_s2_gfn_end(s2->fmt);
+
+	if (gfn >= limit)
+		return;
+	s2_collapse_table(s2->fmt, s2->root, s2->fmt->levels, gfn,
+			  gfn + min(npages, limit - gfn), gone);
 }
 
 /**

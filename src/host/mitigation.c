@@ -42,6 +42,19 @@ static enum host_l1d_flush host_l1d_policy(u64 arch_cap)
 }
 
 /**
+ * host_itlb_multihit() - a guest can stop this processor by an instruction fetch
+ *
+ * Erratum "machine check error on page size change": a fetch that finds a page in the
+ * instruction TLB in two sizes. Not if mitigations are switched off.
+ *
+ * Return: whether large pages must not be executable.
+ */
+bool host_itlb_multihit(void)
+{
+	return boot_cpu_has_bug(X86_BUG_ITLB_MULTIHIT) && !cpu_mitigations_off();
+}
+
+/**
  * host_mitigations_init() - what this host needs around the guest
  * @m: result
  *

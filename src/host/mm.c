@@ -3,8 +3,11 @@
  * The pages behind userspace addresses.
  */
 #include <linux/ioport.h>
+#include <linux/irqflags.h>
 #include <linux/mm.h>
 #include <linux/page-flags.h>
+#include <linux/pgtable.h>
+#include <linux/sched.h>
 #include <linux/swap.h>
 #include <hv/host.h>
 
@@ -118,6 +121,48 @@ int host_get_pfnmap(unsigned long hva, bool write, bool *writable, u64 *pfn)
 out:
 	mmap_read_unlock(mm);
 	return ret;
+}
+
+/**
+ * host_mapping_level - how large a piece of memory the host maps at once at an address
+ * @hva: address of the caller's
+ *
+ * The host's page tables are walked as get_user_pages_fast() does it: with interrupts off
+ * they are not freed. The result may be old at once; whoever uses it checks for invalidations
+ * since before the call.
+ *
+ * Context: any.
+ * Return: 1: 4 KiB, or nothing; 2: 2 MiB; 3: 1 GiB.
+ */
+unsigned int host_mapping_level(unsigned long hva)
+{
+	unsigned int level = 1;
+	unsigned long flags;
+	pgd_t pgd;
+	p4d_t p4d;
+	pud_t pud;
+	pmd_t pmd;
+
+	local_irq_save(flags);
+	pgd = READ_ONCE(*pgd_offset(current->mm, hva));
+	if (pgd_none(pgd))
+		goto out;
+	p4d = READ_ONCE(*p4d_offset(&pgd, hva));
+	if (p4d_none(p4d) || !p4d_present(p4d))
+		goto out;
+	pud = READ_ONCE(*pud_offset(&p4d, hva));
+	if (pud_none(pud) || !pud_present(pud))
+		goto out;
+	if (pud_leaf(pud)) {
+		level = 3;
+		goto out;
+	}
+	pmd = READ_ONCE(*pmd_offset(&pud, hva));
+	if (!pmd_none(pmd) && pmd_present(pmd) && pmd_leaf(pmd))
+		level = 2;
+out:
+	local_irq_restore(flags);
+	return level;
 }
 
 /**

@@ -56,6 +56,8 @@ struct counter {
 
 static const struct counter vm_counters[] = {
 	VM_COUNTER(pages_4k, INSTANT),
+	VM_COUNTER(pages_2m, INSTANT),
+	VM_COUNTER(pages_1g, INSTANT),
 	VM_COUNTER(table_pages, INSTANT),
 	VM_COUNTER(remote_flushes, CUMULATIVE),
 };

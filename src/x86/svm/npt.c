@@ -3,6 +3,7 @@
  * Nested page tables: their entries are those of the host's own long mode (APM 2 15.25.5).
  */
 #include <linux/init.h>
+#include <asm/cpufeature.h>
 #include <asm/processor-flags.h>
 #include "svm.h"
 
@@ -47,6 +48,8 @@ void __init svm_npt_setup(void)
 {
 	if (host_cr4() & X86_CR4_LA57)
 		svm_npt_format.levels = 5;
+	/* APM 2 5.3.4; 1 GiB if CPUID says so (APM 3 E.4.2, Page1GB) */
+	svm_npt_format.leaf_levels = boot_cpu_has(X86_FEATURE_GBPAGES) ? 3 : 2;
 	svm_npt_format.addr &= ~sme_me_mask;
 	svm_npt_format.table |= sme_me_mask;
 	svm_npt_format.leaf |= sme_me_mask;

@@ -23,6 +23,8 @@ struct vmx_caps vmx_caps __ro_after_init;
 #define EPT_CAP_EXEC_ONLY	BIT_ULL(0)
 #define EPT_CAP_WALK_4		BIT_ULL(6)
 #define EPT_CAP_WB		BIT_ULL(14)
+#define EPT_CAP_2M		BIT_ULL(16)
+#define EPT_CAP_1G		BIT_ULL(17)
 #define EPT_CAP_INVEPT		BIT_ULL(20)
 #define EPT_CAP_AD		BIT_ULL(21)
 #define EPT_CAP_INVEPT_SINGLE	BIT_ULL(25)
@@ -145,6 +147,8 @@ static int __init vmx_check_ept(void)
 	}
 	vmx_caps.ept_ad = cap & EPT_CAP_AD;
 	vmx_caps.ept_exec_only = cap & EPT_CAP_EXEC_ONLY;
+	/* 1 GiB leaves without 2 MiB ones would be of no use. */
+	vmx_caps.ept_leaf_levels = !(cap & EPT_CAP_2M) ? 1 : cap & EPT_CAP_1G ? 3 : 2;
 	vmx_caps.invept_single = cap & EPT_CAP_INVEPT_SINGLE;
 	vmx_caps.vpid = vmx_caps.proc2 & PROC2_VPID;
 	return 0;

@@ -44,6 +44,7 @@ struct hv_s2_format vmx_ept_format __ro_after_init = {
  */
 void __init vmx_ept_setup(void)
 {
+	vmx_ept_format.leaf_levels = vmx_caps.ept_leaf_levels;
 	if (vmx_caps.ept_ad) {
 		vmx_ept_format.accessed = EPT_ACCESSED;
 		vmx_ept_format.dirty = EPT_DIRTY;
