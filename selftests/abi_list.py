@@ -18,6 +18,22 @@ EXCEPTIONS = {
 }
 
 
+# What <linux/kvm.h> of Linux 6.1 lacks: compared if the header has it, known by a macro.
+NEWER = {
+    r"HV_(CAP_|EXIT_)MEMORY_FAULT\w*|memory_fault.*": "KVM_CAP_MEMORY_FAULT_INFO",
+    r"HV_(CAP_)?PRE_FAULT_MEMORY|hv_pre_fault_memory": "KVM_CAP_PRE_FAULT_MEMORY",
+}
+
+
+def show(line, *names):
+    """Print a line of the list, in an #ifdef if one of @names is new."""
+    for pattern, macro in NEWER.items():
+        if any(re.fullmatch(pattern, name) for name in names):
+            print(f"#ifdef {macro}\n{line}\n#endif")
+            return
+    print(line)
+
+
 def kvm_name(name):
     if name in EXCEPTIONS:
         return EXCEPTIONS[name]
@@ -111,18 +127,18 @@ def main():
     text = re.sub(r"/\*.*?\*/", "", text, flags=re.S).replace("\\\n", " ")
 
     for name in constants(text):
-        print(f"CONSTANT({name}, {kvm_name(name)})")
+        show(f"CONSTANT({name}, {kvm_name(name)})", name)
 
     code = re.sub(r"^\s*#.*$", "", text, flags=re.M)
     found = set()
     for m in re.finditer(r"^struct (hv_\w+) \{", code, re.M):
         name = m.group(1)
         found.add(name)
-        print(f"SIZE({name}, {kvm_name(name)})")
+        show(f"SIZE({name}, {kvm_name(name)})", name)
         parser = Parser(code[m.end() - 1:])
         for path, kind in parser.members(""):
             macro = {"field": "FIELD", "flex": "FLEX", "bits": "BITS"}[kind]
-            print(f"{macro}({name}, {kvm_name(name)}, {path}, {kvm_name(path)})")
+            show(f"{macro}({name}, {kvm_name(name)}, {path}, {kvm_name(path)})", name, path)
     used = set(re.findall(r"\bstruct (hv_\w+)", code))
     if used - found:
         sys.exit(f"not understood: {used - found}")

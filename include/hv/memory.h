@@ -54,6 +54,16 @@ struct hv_mmu {
 };
 
 /**
+ * struct hv_dirty - the VM's dirty logging; vm->slots_lock
+ * @manual: HV_CAP_MANUAL_DIRTY_LOG_PROTECT2: collecting protects nothing, HV_CLEAR_DIRTY_LOG does
+ * @initially_set: ... and all pages count as written when logging begins
+ */
+struct hv_dirty {
+	bool manual;
+	bool initially_set;
+};
+
+/**
  * enum hv_fault - what became of a second-stage fault
  * @HV_FAULT_DONE: mapped (or will be next time): enter the guest again
  * @HV_FAULT_MMIO: no slot there, or a write to a read-only slot: emulate
@@ -75,11 +85,15 @@ int hv_mmu_init(struct hv_vm *vm);
 void hv_mmu_shutdown(struct hv_vm *vm);
 void hv_mmu_destroy(struct hv_vm *vm);
 int hv_mmu_fault(struct hv_vcpu *vcpu, u64 gpa, unsigned int access);
+s64 hv_mmu_prefault(struct hv_vcpu *vcpu, u64 gpa, u64 size);
 void hv_mmu_slot_leaves(struct hv_vm *vm, const struct hv_memslot *slot);
 void hv_mmu_zap_slot(struct hv_vm *vm, const struct hv_memslot *slot);
 int hv_mmu_map_own(struct hv_vcpu *vcpu, u64 gfn, u64 pfn);
 void hv_mmu_unmap_own(struct hv_vm *vm);
 u64 hv_mmu_gfn_end(struct hv_vm *vm);
+
+/* src/core/dirty.c */
+long hv_dirty_enable_manual(struct hv_vm *vm, u64 flags);
 
 /* src/core/guest_memory.c: callers hold vm->srcu; may fault and sleep, but for _nofault */
 int hv_guest_read(struct hv_vm *vm, u64 gpa, void *data, unsigned int len);

@@ -22,6 +22,8 @@ struct hv_userspace_memory_region;
  * @hva: userspace address of the first page
  * @flags: HV_MEM_*
  * @id: the VMM's slot number
+ * @dirty_bitmap: a bit for each page that was written, and as many again for whoever collects
+ *	them; NULL unless HV_MEM_LOG_DIRTY_PAGES is set and there are no dirty rings
  */
 struct hv_memslot {
 	u64 gfn;
@@ -29,17 +31,25 @@ struct hv_memslot {
 	unsigned long hva;
 	u32 flags;
 	u32 id;
+	unsigned long *dirty_bitmap;
 };
 
 /**
  * struct hv_memslots - all slots of a VM, immutable once published
  * @generation: grows with each publication; cached lookups compare it
  * @nr: entries in @slot
+ * @hva_end: [i]: greatest end of the userspace memory of by_hva[0] to by_hva[i]: slots may
+ *	share memory
+ * @by_hva: indices in @slot in the order of their userspace addresses
+ * @by_id: indices in @slot in the order of their numbers
  * @slot: sorted by @gfn, no overlap
  */
 struct hv_memslots {
 	u64 generation;
 	unsigned int nr;
+	u64 *hva_end;
+	u16 *by_hva;
+	u16 *by_id;
 	struct hv_memslot slot[];
 };
 
@@ -74,11 +84,21 @@ enum hv_slot_op {
 int hv_slots_check(const struct hv_memslots *slots,
 		   const struct hv_userspace_memory_region *mem,
 		   const struct hv_slot_limits *limits, struct hv_memslot *new);
+size_t hv_slots_size(unsigned int nr);
+void hv_slots_layout(struct hv_memslots *slots, unsigned int nr);
 void hv_slots_apply(struct hv_memslots *to, const struct hv_memslots *from,
 		    enum hv_slot_op op, const struct hv_memslot *new);
 const struct hv_memslot *hv_memslot_find(const struct hv_memslots *slots, u64 gfn);
 const struct hv_memslot *hv_memslot_by_id(const struct hv_memslots *slots, u32 id);
+unsigned int hv_slots_first_in_hva(const struct hv_memslots *slots, u64 start);
 bool hv_memslot_hva_range(const struct hv_memslot *slot, u64 start, u64 end,
 			  u64 *gfn, u64 *npages);
+
+/* Every slot whose memory may overlap userspace addresses @start to @end; @i counts */
+#define hv_for_each_slot_in_hva(slots, i, s, start, end)			\
+	for ((i) = hv_slots_first_in_hva(slots, start);				\
+	     (i) < (slots)->nr &&						\
+	     ((s) = &(slots)->slot[(slots)->by_hva[i]], (s)->hva < (end));	\
+	     (i)++)
 
 #endif

@@ -103,7 +103,8 @@ void hv_s2_unmap(struct hv_s2 *s2, u64 gfn, u64 npages, bool reap,
 bool hv_s2_young(struct hv_s2 *s2, u64 gfn, u64 npages, bool clear);
 bool hv_s2_mapped(struct hv_s2 *s2, u64 gfn, u64 npages);
 bool hv_s2_protect(struct hv_s2 *s2, u64 gfn, u64 npages, bool dirty);
-void hv_s2_collapse(struct hv_s2 *s2, u64 gfn, u64 npages, struct hv_s2_unmapped *gone);
+void hv_s2_collapse(struct hv_s2 *s2, u64 gfn, u64 npages, bool nx,
+		    struct hv_s2_unmapped *gone);
 u64 hv_s2_lookup(struct hv_s2 *s2, u64 gfn, unsigned int *level);
 u64 hv_s2_gfn_end(const struct hv_s2_format *fmt);
 int hv_s2_cache_fill(struct hv_s2_cache *cache, unsigned int nr);

@@ -59,6 +59,7 @@ struct hv_vm_x86 {
  * @srcu: readers of @memslots
  * @memslots: current slot array, replaced whole under @slots_lock
  * @mmu: second-stage tables and the notifier's state
+ * @dirty: dirty logging; @slots_lock
  * @vcpus: by creation index; entries below @nr_vcpus never change (smp_load_acquire)
  * @nr_vcpus: number of valid entries in @vcpus; written under @lock (smp_store_release)
  * @boot_vcpu_id: vCPU id that is the BSP; @lock, fixed once a vCPU exists
@@ -87,6 +88,7 @@ struct hv_vm {
 	struct srcu_struct srcu;
 	struct hv_memslots __rcu *memslots;
 	struct hv_mmu mmu;
+	struct hv_dirty dirty;
 	struct hv_vcpu *vcpus[HV_MAX_VCPUS];
 	unsigned int nr_vcpus;
 	u32 boot_vcpu_id;

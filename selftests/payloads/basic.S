@@ -65,6 +65,20 @@ function write_forever
 	movq	%rax, (%rdi)
 	jmp	1b
 
+/* Write a growing number to random pages: scatter(u64 start, u64 npages - 1, u64 seed) */
+function scatter
+	sti
+	xorl	%ecx, %ecx
+1:	imull	$1664525, %edx, %edx
+	addl	$1013904223, %edx
+	movl	%edx, %eax
+	shrl	$12, %eax
+	andl	%esi, %eax
+	shlq	$12, %rax
+	incq	%rcx
+	movq	%rcx, (%rdi, %rax)
+	jmp	1b
+
 /* void touch(u64 start, u64 npages, u64 value): one u64 per page */
 function touch
 1:	movq	%rdx, (%rdi)

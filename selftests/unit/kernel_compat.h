@@ -33,6 +33,7 @@ typedef struct {
 #define xchg(p, v)		__atomic_exchange_n(p, v, __ATOMIC_SEQ_CST)
 #define atomic64_andnot(m, p)	__atomic_and_fetch(&(p)->counter, ~(m), __ATOMIC_SEQ_CST)
 #define min(a, b)		((a) < (b) ? (a) : (b))
+#define max(a, b)		((a) > (b) ? (a) : (b))
 #define cond_resched()		((void)0)
 typedef unsigned int gfp_t;
 #define GFP_KERNEL		0

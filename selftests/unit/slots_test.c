@@ -32,8 +32,10 @@ struct state {
 
 static struct hv_memslots *slots_new(void)
 {
-	return calloc(1, sizeof(struct hv_memslots) +
-		      HV_MAX_MEMSLOTS * sizeof(struct hv_memslot));
+	struct hv_memslots *slots = calloc(1, hv_slots_size(HV_MAX_MEMSLOTS));
+
+	hv_slots_layout(slots, HV_MAX_MEMSLOTS);
+	return slots;
 }
 
 static void state_init(struct state *s)
@@ -210,7 +212,7 @@ static int model_set(struct model *m, const struct hv_userspace_memory_region *m
 		    other->gfn < gfn + n)
 			return -EEXIST;
 	}
-	*old = (struct hv_memslot) { gfn, n, mem->userspace_addr, mem->flags, mem->slot };
+	*old = (struct hv_memslot) { gfn, n, mem->userspace_addr, mem->flags, mem->slot, NULL };
 	return op;
 }
 
@@ -232,6 +234,36 @@ static bool find_agrees(const struct model *m, const struct hv_memslots *slots, 
 	if (!want || !got)
 		return !want == !got;
 	return !memcmp(want, got, sizeof(*want));
+}
+
+static bool overlaps(const struct hv_memslot *slot, u64 start, u64 end)
+{
+	return slot->npages && slot->hva < end && slot->hva + slot->npages * PAGE > start;
+}
+
+/* Everything that has memory in a range is found by address, and found once. */
+static bool hva_agrees(const struct model *m, const struct hv_memslots *slots, u64 start, u64 end)
+{
+	bool seen[HV_MAX_MEMSLOTS] = { false };
+	const struct hv_memslot *slot;
+	unsigned int i;
+
+	hv_for_each_slot_in_hva(slots, i, slot, start, end) {
+		if (seen[slot->id] || memcmp(slot, &m->slot[slot->id], sizeof(*slot)))
+			return false;
+		seen[slot->id] = true;
+	}
+	for (i = 0; i < HV_MAX_MEMSLOTS; i++)
+		if (overlaps(&m->slot[i], start, end) && !seen[i])
+			return false;
+	return true;
+}
+
+static bool ids_agree(const struct model *m, const struct hv_memslots *slots, u32 id)
+{
+	const struct hv_memslot *slot = hv_memslot_by_id(slots, id);
+
+	return m->slot[id].npages ? slot && !memcmp(slot, &m->slot[id], sizeof(*slot)) : !slot;
 }
 
 TEST(model)
@@ -288,6 +320,16 @@ TEST(model)
 						gfn + mem.memory_size / PAGE - 1 + j));
 		}
 		ASSERT_TRUE(find_agrees(&m, s.now, ~0ull));
+		if (i % 8 == 0) {
+			u64 hva = rnd(1 << 20) * PAGE;
+
+			ASSERT_TRUE(hva_agrees(&m, s.now, hva, hva + (1 + rnd(1000)) * PAGE));
+			ASSERT_TRUE(hva_agrees(&m, s.now, hva + 5, hva + 6));
+			ASSERT_TRUE(hva_agrees(&m, s.now, mem.userspace_addr,
+					       mem.userspace_addr + 1));
+		}
+		ASSERT_TRUE(ids_agree(&m, s.now, mem.slot));
+		ASSERT_TRUE(ids_agree(&m, s.now, rnd(HV_MAX_MEMSLOTS)));
 	}
 	TH_LOG("%u created, %u deleted, %u moved, %u same, %u refused", count[HV_SLOT_CREATE],
 	       count[HV_SLOT_DELETE], count[HV_SLOT_MOVE], count[HV_SLOT_NONE], refused);

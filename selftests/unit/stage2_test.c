@@ -367,9 +367,10 @@ TEST_F(s2, collapse)
 			ASSERT_EQ(1, map(&self->s2, 1536 + i, 2048 + i, 1, RWX, &self->tables));
 		ASSERT_EQ(1, map(&self->s2, 2048 + i, 513 + i, 1, RWX, &self->tables));
 	}
-	hv_s2_collapse(&self->s2, 513, 511, &gone);
+	hv_s2_collapse(&self->s2, 513, 511, false, &gone);
+	hv_s2_collapse(&self->s2, 0, self->end, true, &gone);
 	EXPECT_EQ(0, gone.pages.nr);
-	hv_s2_collapse(&self->s2, 0, self->end, &gone);
+	hv_s2_collapse(&self->s2, 0, self->end, false, &gone);
 	EXPECT_EQ(2, gone.pages.nr);
 	EXPECT_EQ(-2, gone.leaves[1]);
 	EXPECT_EQ(1024, gone.leaves[0]);
@@ -391,10 +392,10 @@ TEST_F(s2, collapse)
 
 	/* 1 GiB of 2 MiB leaves */
 	for (i = 0; i < 512; i++)
-		ASSERT_EQ(1, map(&self->s2, (1 << 18) + i * 512, (3 << 18) + i * 512, 2, RWX,
-				 &self->tables));
+		ASSERT_EQ(1, map(&self->s2, (1 << 18) + i * 512, (3 << 18) + i * 512, 2,
+				 HV_ACC_READ, &self->tables));
 	gone = (struct hv_s2_unmapped) { .leaves = { 0 } };
-	hv_s2_collapse(&self->s2, 1 << 18, 1 << 18, &gone);
+	hv_s2_collapse(&self->s2, 1 << 18, 1 << 18, true, &gone);
 	EXPECT_EQ(-1, gone.leaves[2]);
 	EXPECT_EQ(512, gone.leaves[1]);
 	self->tables -= gone.pages.nr;

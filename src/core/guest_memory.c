@@ -7,6 +7,7 @@
  * Every address was checked when its slot was made (below TASK_SIZE_MAX), so the
  * accessors that don't check again are used.
  */
+#include <linux/err.h>
 #include <linux/hv.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
@@ -14,28 +15,41 @@
 #include <linux/uaccess.h>
 #include <hv/memory.h>
 #include <hv/vm.h>
+#include "dirty.h"
 
 /*
  * Where @gpa is in the caller's address space.
  * @left: filled in with the number of bytes from there to the end of the slot
+ * Returns the slot or an error.
  */
-static int guest_hva(struct hv_vm *vm, u64 gpa, bool write, void __user **hva, u64 *left)
+static const struct hv_memslot *guest_hva(struct hv_vm *vm, u64 gpa, bool write,
+					  void __user **hva, u64 *left)
 {
 	const struct hv_memslot *slot;
 	u64 offset;
 
 	if (current->mm != vm->mm)
-		return -EFAULT;
+		return ERR_PTR(-EFAULT);
 	slot = hv_memslot_find(hv_vm_memslots(vm), gpa >> PAGE_SHIFT);
 	if (!slot)
-		return -ENOENT;
+		return ERR_PTR(-ENOENT);
 	if (write && slot->flags & HV_MEM_READONLY)
-		return -EROFS;
+		return ERR_PTR(-EROFS);
 
 	offset = gpa - (slot->gfn << PAGE_SHIFT);
 	*hva = (void __user *)(slot->hva + offset);
 	*left = (slot->npages << PAGE_SHIFT) - offset;
-	return 0;
+	return slot;
+}
+
+/* @len bytes at @gpa, all in @slot, may have been written. */
+static void guest_written(struct hv_vm *vm, const struct hv_memslot *slot, u64 gpa,
+			  unsigned int len)
+{
+	u64 first = gpa >> PAGE_SHIFT, last = (gpa + len - 1) >> PAGE_SHIFT;
+
+	if (slot->flags & HV_MEM_LOG_DIRTY_PAGES)
+		hv_dirty_mark(vm, slot, first, last - first + 1);
 }
 
 /**
@@ -52,14 +66,14 @@ static int guest_hva(struct hv_vm *vm, u64 gpa, bool write, void __user **hva, u
 int hv_guest_read(struct hv_vm *vm, u64 gpa, void *data, unsigned int len)
 {
 	while (len) {
+		const struct hv_memslot *slot;
 		void __user *hva;
 		unsigned int n;
 		u64 left;
-		int ret;
 
-		ret = guest_hva(vm, gpa, false, &hva, &left);
-		if (ret)
-			return ret;
+		slot = guest_hva(vm, gpa, false, &hva, &left);
+		if (IS_ERR(slot))
+			return PTR_ERR(slot);
 		n = min_t(u64, len, left);
 		if (__copy_from_user(data, hva, n))
 			return -EFAULT;
@@ -120,16 +134,19 @@ int hv_guest_read_entry(struct hv_vm *vm, const struct hv_memslot **slot, u64 gp
 int hv_guest_write(struct hv_vm *vm, u64 gpa, const void *data, unsigned int len)
 {
 	while (len) {
+		const struct hv_memslot *slot;
+		unsigned long failed;
 		void __user *hva;
 		unsigned int n;
 		u64 left;
-		int ret;
 
-		ret = guest_hva(vm, gpa, true, &hva, &left);
-		if (ret)
-			return ret;
+		slot = guest_hva(vm, gpa, true, &hva, &left);
+		if (IS_ERR(slot))
+			return PTR_ERR(slot);
 		n = min_t(u64, len, left);
-		if (__copy_to_user(hva, data, n))
+		failed = __copy_to_user(hva, data, n);
+		guest_written(vm, slot, gpa, n);
+		if (failed)
 			return -EFAULT;
 		gpa += n;
 		data += n;
@@ -152,19 +169,36 @@ int hv_guest_write(struct hv_vm *vm, u64 gpa, const void *data, unsigned int len
  */
 int hv_guest_write_nofault(struct hv_vm *vm, u64 gpa, const void *data, unsigned int len)
 {
+	const struct hv_memslot *slot;
 	void __user *hva;
 	u64 left;
 	int ret;
 
-	ret = guest_hva(vm, gpa, true, &hva, &left);
-	if (ret)
-		return ret;
+	slot = guest_hva(vm, gpa, true, &hva, &left);
+	if (IS_ERR(slot))
+		return PTR_ERR(slot);
 	if (left < len)
 		return -EFAULT;
 	pagefault_disable();
 	ret = __copy_to_user_inatomic(hva, data, len) ? -EFAULT : 0;
 	pagefault_enable();
+	guest_written(vm, slot, gpa, len);
 	return ret;
+}
+
+static int user_cmpxchg(void __user *hva, void *old, const void *new, unsigned int len)
+{
+	switch (len) {
+	case 1:
+		return __try_cmpxchg_user((u8 __user *)hva, (u8 *)old, *(u8 *)new, fault1);
+	case 2:
+		return __try_cmpxchg_user((u16 __user *)hva, (u16 *)old, *(u16 *)new, fault2);
+	case 4:
+		return __try_cmpxchg_user((u32 __user *)hva, (u32 *)old, *(u32 *)new, fault4);
+	case 8:
+		return __try_cmpxchg_user((u64 __user *)hva, (u64 *)old, *(u64 *)new, fault8);
+	}
+	return -EINVAL;
 }
 
 /**
@@ -182,25 +216,19 @@ int hv_guest_write_nofault(struct hv_vm *vm, u64 gpa, const void *data, unsigned
 int hv_guest_cmpxchg(struct hv_vm *vm, u64 gpa, void *old, const void *new,
 		     unsigned int len)
 {
+	const struct hv_memslot *slot;
 	void __user *hva;
 	u64 left;
 	int ret;
 
 	if (!len || gpa & (len - 1))
 		return -EINVAL;
-	ret = guest_hva(vm, gpa, true, &hva, &left);
-	if (ret)
-		return ret;
+	slot = guest_hva(vm, gpa, true, &hva, &left);
+	if (IS_ERR(slot))
+		return PTR_ERR(slot);
 
-	switch (len) {
-	case 1:
-		return __try_cmpxchg_user((u8 __user *)hva, (u8 *)old, *(u8 *)new, fault1);
-	case 2:
-		return __try_cmpxchg_user((u16 __user *)hva, (u16 *)old, *(u16 *)new, fault2);
-	case 4:
-		return __try_cmpxchg_user((u32 __user *)hva, (u32 *)old, *(u32 *)new, fault4);
-	case 8:
-		return __try_cmpxchg_user((u64 __user *)hva, (u64 *)old, *(u64 *)new, fault8);
-	}
-	return -EINVAL;
+	ret = user_cmpxchg(hva, old, new, len);
+	if (!ret)
+		guest_written(vm, slot, gpa, len);
+	return ret;
 }

@@ -7,17 +7,19 @@
 #include <linux/limits.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
-#include <linux/overflow.h>
 #include <linux/slab.h>
 #include <linux/srcu.h>
 #include <hv/memory.h>
 #include <hv/vm.h>
+#include "dirty.h"
 
 static struct hv_memslots *memslots_alloc(unsigned int nr)
 {
-	struct hv_memslots *slots;
+	struct hv_memslots *slots = kvzalloc(hv_slots_size(nr), GFP_KERNEL_ACCOUNT);
 
-	return kvzalloc(struct_size(slots, slot, nr), GFP_KERNEL_ACCOUNT);
+	if (slots)
+		hv_slots_layout(slots, nr);
+	return slots;
 }
 
 /**
@@ -46,7 +48,12 @@ int hv_memslots_init(struct hv_vm *vm)
  */
 void hv_memslots_destroy(struct hv_vm *vm)
 {
-	kvfree(rcu_dereference_protected(vm->memslots, true));
+	struct hv_memslots *slots = rcu_dereference_protected(vm->memslots, true);
+	unsigned int i;
+
+	for (i = 0; slots && i < slots->nr; i++)
+		hv_dirty_bitmap_free(slots->slot[i].dirty_bitmap);
+	kvfree(slots);
 	RCU_INIT_POINTER(vm->memslots, NULL);
 }
 
@@ -63,31 +70,46 @@ struct hv_memslots *hv_vm_memslots(struct hv_vm *vm)
 				      lockdep_is_held(&vm->slots_lock));
 }
 
-/* Replace the slots by those with @op applied; on return nobody uses the old ones. */
-static int memslots_change(struct hv_vm *vm, enum hv_slot_op op, const struct hv_memslot *new)
+/* Publish @to instead of @from; on return nobody uses @from any more. */
+static void memslots_publish(struct hv_vm *vm, struct hv_memslots *from, struct hv_memslots *to,
+			     enum hv_slot_op op, const struct hv_memslot *old)
 {
-	struct hv_memslots *from = hv_vm_memslots(vm);
-	struct hv_memslots *to = memslots_alloc(from->nr + (op == HV_SLOT_CREATE));
-	const struct hv_memslot *old;
+	bool leaves = op == HV_SLOT_DELETE || op == HV_SLOT_MOVE;
 
-	if (!to)
-		return -ENOMEM;
-	hv_slots_apply(to, from, op, new);
-
-	old = op == HV_SLOT_CREATE ? NULL : hv_memslot_by_id(from, new->id);
 	/*
 	 * From the moment a slot isn't found any more until its mappings are
 	 * gone, the notifier must still find them.
 	 */
-	if (old)
+	if (leaves)
 		hv_mmu_slot_leaves(vm, old);
 	rcu_assign_pointer(vm->memslots, to);
-	/* Then no fault is left that could map a page of the old slot. */
+	/* Then no fault is left that could map a page of the old slot, or as the old slot wants. */
 	synchronize_srcu_expedited(&vm->srcu);
-	if (old)
+	if (leaves)
 		hv_mmu_zap_slot(vm, old);
 	/* A page of hv's own gives way; it is not mapped again where a slot is. */
 	hv_mmu_unmap_own(vm);
+}
+
+/* Replace the slots by those with @op applied. */
+static int memslots_change(struct hv_vm *vm, enum hv_slot_op op, struct hv_memslot *new)
+{
+	struct hv_memslots *from = hv_vm_memslots(vm);
+	struct hv_memslots *to = memslots_alloc(from->nr + (op == HV_SLOT_CREATE));
+	const struct hv_memslot *old;
+	int ret;
+
+	if (!to)
+		return -ENOMEM;
+	old = op == HV_SLOT_CREATE ? NULL : hv_memslot_by_id(from, new->id);
+	ret = op == HV_SLOT_DELETE ? 0 : hv_dirty_slot_prepare(vm, old, new);
+	if (ret) {
+		kvfree(to);
+		return ret;
+	}
+	hv_slots_apply(to, from, op, new);
+	memslots_publish(vm, from, to, op, old);
+	hv_dirty_slot_changed(vm, old, op == HV_SLOT_DELETE ? NULL : new);
 	kvfree(from);
 	return 0;
 }
@@ -107,7 +129,7 @@ long hv_vm_set_memory_region(struct hv_vm *vm,
 			     const struct hv_userspace_memory_region *mem)
 {
 	const struct hv_slot_limits limits = {
-		.flags = HV_MEM_READONLY,
+		.flags = HV_MEM_READONLY | HV_MEM_LOG_DIRTY_PAGES,
 		.gfn_end = hv_mmu_gfn_end(vm),
 		.hva_end = TASK_SIZE_MAX,
 	};

@@ -15,6 +15,7 @@
  * were removed but not yet flushed flushes too (unmap_seq, flushed_seq), since it
  * can't tell whether its own pages are among them.
  */
+#include <linux/bitmap.h>
 #include <linux/hv.h>
 #include <linux/list.h>
 #include <linux/minmax.h>
@@ -29,6 +30,7 @@
 #include <hv/memory.h>
 #include <hv/vcpu.h>
 #include <hv/vm.h>
+#include "dirty.h"
 #include "mmu.h"
 
 /* Pages unmapped at a time before others may have the lock: 256 MiB */
@@ -172,6 +174,101 @@ void hv_mmu_zap_slot(struct hv_vm *vm, const struct hv_memslot *slot)
 }
 
 /**
+ * hv_mmu_flush_now - hv_mmu_flush() of all that was removed so far
+ * @vm: VM
+ *
+ * Context: as hv_mmu_flush().
+ */
+void hv_mmu_flush_now(struct hv_vm *vm)
+{
+	s64 seq;
+
+	read_lock(&vm->mmu.lock);
+	seq = vm->mmu.unmap_seq;
+	read_unlock(&vm->mmu.lock);
+	hv_mmu_flush(vm, seq);
+}
+
+/**
+ * hv_mmu_protect_slot - have the next write to each page of a slot noticed
+ * @vm: VM
+ * @slot: slot; it logs dirty pages
+ *
+ * Context: vm->slots_lock held; may sleep.
+ */
+void hv_mmu_protect_slot(struct hv_vm *vm, const struct hv_memslot *slot)
+{
+	struct hv_mmu *mmu = &vm->mmu;
+	u64 gfn = slot->gfn, end = slot->gfn + slot->npages;
+
+	write_lock(&mmu->lock);
+	while (gfn < end) {
+		u64 n = min(end - gfn, MMU_UNMAP_CHUNK);
+
+		if (hv_s2_protect(&mmu->s2, gfn, n, false))
+			mmu->unmap_seq++;
+		gfn += n;
+		cond_resched_rwlock_write(&mmu->lock);
+	}
+	write_unlock(&mmu->lock);
+	hv_mmu_flush_now(vm);
+}
+
+/**
+ * hv_mmu_protect_pages - have the next write to some pages noticed
+ * @vm: VM
+ * @gfn: guest frame that belongs to the first bit
+ * @bits: the pages
+ * @npages: number of bits; the lock is held for so long
+ *
+ * Context: doesn't sleep; hv_mmu_flush_now() is to follow.
+ */
+void hv_mmu_protect_pages(struct hv_vm *vm, u64 gfn, const unsigned long *bits, u64 npages)
+{
+	struct hv_mmu *mmu = &vm->mmu;
+	unsigned long from, to;
+
+	if (bitmap_empty(bits, npages))
+		return;
+	write_lock(&mmu->lock);
+	for_each_set_bitrange(from, to, bits, npages)
+		if (hv_s2_protect(&mmu->s2, gfn + from, to - from, false))
+			mmu->unmap_seq++;
+	write_unlock(&mmu->lock);
+}
+
+/**
+ * hv_mmu_collapse_slot - map large pages again
+ * @vm: VM
+ * @slot: slot; it doesn't log dirty pages any more
+ *
+ * Tables that map what one large leaf can map are replaced by it. Where it isn't certain
+ * that it can (pages are missing) the next fault does it.
+ *
+ * Context: vm->slots_lock held; may sleep.
+ */
+void hv_mmu_collapse_slot(struct hv_vm *vm, const struct hv_memslot *slot)
+{
+	struct hv_mmu *mmu = &vm->mmu;
+	struct hv_s2_cache tables = {};
+	u64 gfn = slot->gfn, end = slot->gfn + slot->npages;
+
+	write_lock(&mmu->lock);
+	while (gfn < end) {
+		u64 n = min(end - gfn, MMU_GIB - (gfn & (MMU_GIB - 1)));
+		struct hv_s2_unmapped gone = { .pages = tables };
+
+		hv_s2_collapse(&mmu->s2, gfn, n, hv_nx_huge_pages, &gone);
+		mmu_account(vm, &gone, &tables);
+		gfn += n;
+		cond_resched_rwlock_write(&mmu->lock);
+	}
+	write_unlock(&mmu->lock);
+	hv_mmu_flush_now(vm);
+	hv_s2_cache_free(&tables);
+}
+
+/**
  * hv_mmu_gfn_end - end of the guest-physical address space
  * @vm: VM
  *
@@ -229,7 +326,9 @@ static int mmu_get_page(struct mmu_page *p, bool write)
 		if (!ret && !host_pfn_is_ram(p->pfn))
 			p->access |= HV_ACC_IO;
 	}
-	if (!ret && writable && !(p->slot->flags & HV_MEM_READONLY))
+	/* With a dirty log the first write is to be seen. */
+	if (!ret && writable && !(p->slot->flags & HV_MEM_READONLY) &&
+	    (write || !(p->slot->flags & HV_MEM_LOG_DIRTY_PAGES)))
 		p->access |= HV_ACC_WRITE;
 	return ret;
 }
@@ -257,9 +356,6 @@ static void mmu_choose_level(struct hv_vm *vm, struct mmu_page *p, unsigned int 
 {
 	unsigned int level = max(vm->mmu.s2.fmt->leaf_levels, 1u);
 
-	/* Of a large leaf nobody could tell which page was written. */
-	if (p->slot->flags & HV_MEM_LOG_DIRTY_PAGES)
-		level = 1;
 	level = mmu_slot_level(p->slot, p->gfn, level);
 	if (level > 1)
 		level = min(level, host_mapping_level(p->hva));
@@ -272,6 +368,9 @@ static void mmu_choose_level(struct hv_vm *vm, struct mmu_page *p, unsigned int 
 		else
 			p->access &= ~HV_ACC_EXEC;
 	}
+	/* Of a large leaf nobody could tell which page was written. */
+	if (p->slot->flags & HV_MEM_LOG_DIRTY_PAGES)
+		level = 1;
 	p->level = level;
 }
 
@@ -303,14 +402,14 @@ static void mmu_zap_leaf(struct hv_vm *vm, const struct mmu_page *p)
 	hv_s2_cache_free(&tables);
 }
 
-/* Map the page, lock held. 0 if it is stale: the guest faults again. */
+/* Map the page, lock held. -EAGAIN if it is stale. */
 static int mmu_map_locked(struct hv_vm *vm, struct hv_s2_cache *cache, const struct mmu_page *p)
 {
 	u64 mask = mmu_mask(p->level);
 	int ret;
 
 	if (mmu_stale(&vm->mmu, p))
-		return 0;
+		return -EAGAIN;
 	ret = hv_s2_map(&vm->mmu.s2, cache, p->gfn & ~mask, p->pfn & ~mask, p->level, p->access);
 	/*
 	 * While the notifier is kept out: afterwards the page may be somebody
@@ -318,6 +417,9 @@ static int mmu_map_locked(struct hv_vm *vm, struct hv_s2_cache *cache, const str
 	 */
 	if (ret >= 0 && p->page)
 		host_page_used(p->page, p->access & HV_ACC_WRITE);
+	/* Only now that it can be written: see dirty.c */
+	if (ret >= 0 && p->access & HV_ACC_WRITE)
+		hv_dirty_mark(vm, p->slot, p->gfn, 1);
 	return ret;
 }
 
@@ -382,7 +484,46 @@ static int mmu_map_replacing(struct hv_vm *vm, struct mmu_page *p)
 	mmu_zap_leaf(vm, p);
 	ret = mmu_map(vm, p);
 	/* Another vCPU was faster: the guest faults again if that wasn't what it needs. */
-	return ret == -EEXIST ? 0 : ret;
+	return ret == -EEXIST ? -EAGAIN : ret;
+}
+
+/*
+ * Find the page of @p->gfn and map it. 0 or more: done; -EAGAIN: the host has changed
+ * something meanwhile; -ENOENT: no slot, or a read-only one; otherwise as hv_mmu_fault().
+ */
+static int mmu_fault_page(struct hv_vm *vm, struct mmu_page *p, unsigned int access)
+{
+	bool write = access & HV_ACC_WRITE;
+	int ret;
+
+	p->slot = hv_memslot_find(hv_vm_memslots(vm), p->gfn);
+	if (!p->slot || (write && p->slot->flags & HV_MEM_READONLY))
+		return -ENOENT;
+	p->hva = p->slot->hva + ((p->gfn - p->slot->gfn) << PAGE_SHIFT);
+
+	p->seq = READ_ONCE(vm->mmu.invalidate_seq);
+	/* The page is looked up after the number was read: see mmu_invalidate_end(). */
+	smp_rmb();
+
+	ret = mmu_get_page(p, write);
+	if (ret)
+		return ret;
+	mmu_choose_level(vm, p, access);
+	ret = mmu_map_replacing(vm, p);
+	if (p->page)
+		put_page(p->page);
+	return ret;
+}
+
+/* Tell the VMM which memory it was that HV_RUN fails for with EFAULT. */
+static void mmu_memory_fault(struct hv_vcpu *vcpu, u64 gpa, u64 size)
+{
+	struct hv_run *run = vcpu->run;
+
+	run->exit_reason = HV_EXIT_MEMORY_FAULT;
+	run->memory_fault.flags = 0;
+	run->memory_fault.gpa = gpa;
+	run->memory_fault.size = size;
 }
 
 /**
@@ -403,38 +544,50 @@ static int mmu_map_replacing(struct hv_vm *vm, struct mmu_page *p)
  */
 int hv_mmu_fault(struct hv_vcpu *vcpu, u64 gpa, unsigned int access)
 {
-	struct hv_vm *vm = vcpu->vm;
-	bool write = access & HV_ACC_WRITE;
 	struct mmu_page p = { .gfn = gpa >> PAGE_SHIFT };
-	int ret;
+	int ret = mmu_fault_page(vcpu->vm, &p, access);
 
-	p.slot = hv_memslot_find(hv_vm_memslots(vm), p.gfn);
-	if (!p.slot || (write && p.slot->flags & HV_MEM_READONLY))
+	switch (ret) {
+	case -ENOENT:
 		return HV_FAULT_MMIO;
-	p.hva = p.slot->hva + ((p.gfn - p.slot->gfn) << PAGE_SHIFT);
-
-	p.seq = READ_ONCE(vm->mmu.invalidate_seq);
-	/* The page is looked up after the number was read: see mmu_invalidate_end(). */
-	smp_rmb();
-
-	ret = mmu_get_page(&p, write);
-	if (ret == -EHWPOISON) {
+	case -EHWPOISON:
 		send_sig_mceerr(BUS_MCEERR_AR, (void __user *)p.hva, PAGE_SHIFT, current);
 		return HV_FAULT_DONE;
-	}
-	if (ret == -EAGAIN)
+	case -EAGAIN:
 		return HV_FAULT_DONE;
-	if (ret)
+	case -EFAULT:
+		mmu_memory_fault(vcpu, gpa & PAGE_MASK, PAGE_SIZE);
 		return ret;
-	mmu_choose_level(vm, &p, access);
-
-	ret = mmu_map_replacing(vm, &p);
-	if (p.page)
-		put_page(p.page);
+	}
 	if (ret < 0)
 		return ret;
 	vcpu->stats.faults++;
 	return HV_FAULT_DONE;
+}
+
+/**
+ * hv_mmu_prefault - map memory before the guest touches it
+ * @vcpu: vCPU
+ * @gpa: guest-physical address, a multiple of 4096
+ * @size: bytes, a multiple of 4096, not 0
+ *
+ * One leaf, as a read by the guest would map it.
+ *
+ * Context: vcpu->mutex and a read section of vm->srcu held; the VM's address space;
+ * may sleep.
+ * Return: bytes from @gpa that are mapped now, at most @size; -ENOENT: no slot; -EFAULT: the
+ * slot's memory isn't there; -EHWPOISON; -ENOMEM; -EINTR; -EAGAIN: try again.
+ */
+s64 hv_mmu_prefault(struct hv_vcpu *vcpu, u64 gpa, u64 size)
+{
+	struct mmu_page p = { .gfn = gpa >> PAGE_SHIFT };
+	int ret = mmu_fault_page(vcpu->vm, &p, HV_ACC_READ);
+	u64 mask;
+
+	if (ret < 0)
+		return ret;
+	mask = mmu_mask(p.level);
+	return min(size, (mask + 1 - (p.gfn & mask)) << PAGE_SHIFT);
 }
 
 /* ---- a page of hv's own ---- */
@@ -467,8 +620,6 @@ int hv_mmu_map_own(struct hv_vcpu *vcpu, u64 gfn, u64 pfn)
 			mmu->own_gfn = gfn;
 			WRITE_ONCE(mmu->own_mapped, true);
 		}
-		if (ret > 0)
-			atomic64_inc(&vm->stats.pages_4k);
 		write_unlock(&mmu->lock);
 		if (ret != -ENOMEM)
 			break;
@@ -477,6 +628,7 @@ int hv_mmu_map_own(struct hv_vcpu *vcpu, u64 gfn, u64 pfn)
 		if (ret)
 			break;
 	}
+	mmu_count_leaves(vm, cache.leaves, 1);
 	atomic64_add(filled - cache.nr, &vm->stats.table_pages);
 	hv_s2_cache_free(&cache);
 	return min(ret, 0);
@@ -493,13 +645,15 @@ int hv_mmu_map_own(struct hv_vcpu *vcpu, u64 gfn, u64 pfn)
 void hv_mmu_unmap_own(struct hv_vm *vm)
 {
 	struct hv_mmu *mmu = &vm->mmu;
+	struct mmu_page p = { .level = 1 };
 
 	if (!READ_ONCE(mmu->own_mapped))
 		return;
 	write_lock(&mmu->lock);
 	WRITE_ONCE(mmu->own_mapped, false);
 	write_unlock(&mmu->lock);
-	mmu_zap_gfn(vm, mmu->own_gfn);
+	p.gfn = mmu->own_gfn;
+	mmu_zap_leaf(vm, &p);
 }
 
 /* ---- life ---- */

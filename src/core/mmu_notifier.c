@@ -28,15 +28,16 @@ static void mmu_unmap_slot_hva(struct hv_vm *vm, const struct hv_memslot *slot,
 		hv_mmu_unmap(vm, gfn, npages, yield, false, &tables);
 }
 
-/* The same for all slots, and for the one that is leaving. Lock as in mmu_unmap(); vm->srcu. */
+/* The same for all slots, and for the one that is leaving. Lock as in hv_mmu_unmap(); vm->srcu. */
 static void mmu_unmap_hva(struct hv_vm *vm, unsigned long start, unsigned long end, bool yield)
 {
 	struct hv_memslot leaving = vm->mmu.leaving;
 	struct hv_memslots *slots = hv_vm_memslots(vm);
+	const struct hv_memslot *slot;
 	unsigned int i;
 
-	for (i = 0; i < slots->nr; i++)
-		mmu_unmap_slot_hva(vm, &slots->slot[i], start, end, yield);
+	hv_for_each_slot_in_hva(slots, i, slot, start, end)
+		mmu_unmap_slot_hva(vm, slot, start, end, yield);
 	if (leaving.npages)
 		mmu_unmap_slot_hva(vm, &leaving, start, end, yield);
 }
@@ -102,6 +103,7 @@ static bool mmu_young(struct hv_vm *vm, const struct hv_memslot *slot,
 static int mmu_age(struct mmu_notifier *mn, unsigned long start, unsigned long end, bool clear)
 {
 	struct hv_vm *vm = mmu_vm(mn);
+	const struct hv_memslot *slot;
 	struct hv_memslots *slots;
 	bool young = false;
 	unsigned int i;
@@ -114,8 +116,8 @@ static int mmu_age(struct mmu_notifier *mn, unsigned long start, unsigned long e
 	idx = srcu_read_lock(&vm->srcu);
 	read_lock(&vm->mmu.lock);
 	slots = hv_vm_memslots(vm);
-	for (i = 0; i < slots->nr; i++)
-		young |= mmu_young(vm, &slots->slot[i], start, end, clear);
+	hv_for_each_slot_in_hva(slots, i, slot, start, end)
+		young |= mmu_young(vm, slot, start, end, clear);
 	read_unlock(&vm->mmu.lock);
 	srcu_read_unlock(&vm->srcu, idx);
 	return young;

@@ -5,6 +5,9 @@
 #include <linux/errno.h>
 #include <linux/hv.h>
 #include <linux/types.h>
+#ifdef __KERNEL__
+#include <linux/minmax.h>
+#endif
 #include <hv/slots.h>
 
 #define SLOT_PAGE_SHIFT	12
@@ -51,12 +54,42 @@ const struct hv_memslot *hv_memslot_find(const struct hv_memslots *slots, u64 gf
  */
 const struct hv_memslot *hv_memslot_by_id(const struct hv_memslots *slots, u32 id)
 {
-	unsigned int i;
+	unsigned int lo = 0, hi = slots->nr;
 
-	for (i = 0; i < slots->nr; i++)
-		if (slots->slot[i].id == id)
-			return &slots->slot[i];
+	while (lo < hi) {
+		unsigned int mid = lo + (hi - lo) / 2;
+		const struct hv_memslot *slot = &slots->slot[slots->by_id[mid]];
+
+		if (slot->id == id)
+			return slot;
+		if (slot->id < id)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
 	return NULL;
+}
+
+/**
+ * hv_slots_first_in_hva - where the slots begin that may reach beyond a userspace address
+ * @slots: slots; kept alive by the caller (vm->srcu)
+ * @start: the address
+ *
+ * Return: index in @slots->by_hva; those before it end at or below @start.
+ */
+unsigned int hv_slots_first_in_hva(const struct hv_memslots *slots, u64 start)
+{
+	unsigned int lo = 0, hi = slots->nr;
+
+	while (lo < hi) {
+		unsigned int mid = lo + (hi - lo) / 2;
+
+		if (slots->hva_end[mid] <= start)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
 }
 
 /**
@@ -172,8 +205,86 @@ int hv_slots_check(const struct hv_memslots *slots,
 }
 
 /**
+ * hv_slots_size - memory that a set of slots takes
+ * @nr: number of slots
+ *
+ * Return: bytes.
+ */
+size_t hv_slots_size(unsigned int nr)
+{
+	return sizeof(struct hv_memslots) +
+	       nr * (sizeof(struct hv_memslot) + sizeof(u64) + 2 * sizeof(u16));
+}
+
+/**
+ * hv_slots_layout - lay out a set of slots
+ * @slots: hv_slots_size(@nr) bytes, zeroed
+ * @nr: number of slots that there shall be room for
+ */
+void hv_slots_layout(struct hv_memslots *slots, unsigned int nr)
+{
+	slots->hva_end = (u64 *)&slots->slot[nr];
+	slots->by_hva = (u16 *)&slots->hva_end[nr];
+	slots->by_id = &slots->by_hva[nr];
+}
+
+#define SLOT_NONE	(~0u)
+
+/**
+ * struct slot_change - what becomes of the places of an array
+ * @gone: place that is taken out first, SLOT_NONE: none
+ * @at: place that then comes in before what is there, SLOT_NONE: none
+ */
+struct slot_change {
+	unsigned int gone;
+	unsigned int at;
+};
+
+/* Where the slot is that was at @i */
+static unsigned int slot_moved(const struct slot_change *c, unsigned int i)
+{
+	if (c->gone != SLOT_NONE && i > c->gone)
+		i--;
+	return c->at != SLOT_NONE && i >= c->at ? i + 1 : i;
+}
+
+static bool slot_before_by_hva(const struct hv_memslot *a, const struct hv_memslot *b)
+{
+	return a->hva < b->hva;
+}
+
+static bool slot_before_by_id(const struct hv_memslot *a, const struct hv_memslot *b)
+{
+	return a->id < b->id;
+}
+
+/* Make an index of @to from the one of the array before. */
+static void slots_reindex(const struct hv_memslots *to, u16 *index, const u16 *from,
+			  unsigned int nr, const struct slot_change *c,
+			  bool (*before)(const struct hv_memslot *a, const struct hv_memslot *b))
+{
+	bool insert = c->at != SLOT_NONE;
+	unsigned int i, n = 0;
+
+	for (i = 0; i < nr; i++) {
+		unsigned int place;
+
+		if (from[i] == c->gone)
+			continue;
+		place = slot_moved(c, from[i]);
+		if (insert && before(&to->slot[c->at], &to->slot[place])) {
+			index[n++] = c->at;
+			insert = false;
+		}
+		index[n++] = place;
+	}
+	if (insert)
+		index[n] = c->at;
+}
+
+/**
  * hv_slots_apply - make the array that follows from a change
- * @to: the new array, with room for one entry more than @from has
+ * @to: the new array, laid out for one entry more than @from has, or as many for a deletion
  * @from: the present slots
  * @op: HV_SLOT_CREATE, HV_SLOT_DELETE, HV_SLOT_MOVE or HV_SLOT_FLAGS
  * @new: the slot, as hv_slots_check() gave it
@@ -181,23 +292,38 @@ int hv_slots_check(const struct hv_memslots *slots,
 void hv_slots_apply(struct hv_memslots *to, const struct hv_memslots *from,
 		    enum hv_slot_op op, const struct hv_memslot *new)
 {
+	struct slot_change c = { SLOT_NONE, SLOT_NONE };
 	bool insert = op != HV_SLOT_DELETE;
 	unsigned int i, n = 0;
+	u64 end = 0;
 
 	for (i = 0; i < from->nr; i++) {
 		const struct hv_memslot *slot = &from->slot[i];
 
-		if (slot->id == new->id)
+		if (slot->id == new->id) {
+			c.gone = i;
 			continue;
+		}
 		if (insert && new->gfn < slot->gfn) {
+			c.at = n;
 			to->slot[n++] = *new;
 			insert = false;
 		}
 		to->slot[n++] = *slot;
 	}
-	if (insert)
+	if (insert) {
+		c.at = n;
 		to->slot[n++] = *new;
-
+	}
 	to->nr = n;
 	to->generation = from->generation + 1;
+
+	slots_reindex(to, to->by_hva, from->by_hva, from->nr, &c, slot_before_by_hva);
+	slots_reindex(to, to->by_id, from->by_id, from->nr, &c, slot_before_by_id);
+	for (i = 0; i < n; i++) {
+		const struct hv_memslot *slot = &to->slot[to->by_hva[i]];
+
+		end = max(end, slot->hva + (slot->npages << SLOT_PAGE_SHIFT));
+		to->hva_end[i] = end;
+	}
 }

@@ -590,11 +590,16 @@ bool hv_s2_protect(struct hv_s2 *s2, u64 gfn, u64 npages, bool dirty)
 				gfn + min(npages, limit - gfn), dirty);
 }
 
+static bool s2_executable(const struct hv_s2_format *fmt, u64 leaf)
+{
+	return fmt->noexec ? !(leaf & fmt->noexec) : leaf & fmt->exec;
+}
+
 /*
  * The leaf of @level that maps what all entries of the table below map, with the rights
- * that all of them have; 0: there is none.
+ * that all of them have; 0: there is none. With @nx nothing executable is joined.
  */
-static u64 s2_join(const struct hv_s2_format *fmt, const u64 *table, unsigned int level)
+static u64 s2_join(const struct hv_s2_format *fmt, const u64 *table, unsigned int level, bool nx)
 {
 	const u64 rights = fmt->write | fmt->exec | fmt->noexec;
 	u64 step = s2_span(level - 1) << S2_PAGE_SHIFT;
@@ -610,6 +615,8 @@ static u64 s2_join(const struct hv_s2_format *fmt, const u64 *table, unsigned in
 
 		if ((e ^ (first + i * step)) & ~(rights | fmt->accessed | fmt->dirty))
 			return 0;
+		if (nx && s2_executable(fmt, e))
+			return 0;
 		soft |= e & fmt->accessed;
 		common &= e;
 		no |= e & fmt->noexec;
@@ -621,7 +628,7 @@ static u64 s2_join(const struct hv_s2_format *fmt, const u64 *table, unsigned in
 }
 
 static void s2_collapse_table(const struct hv_s2_format *fmt, u64 *table, unsigned int level,
-			      u64 gfn, u64 end, struct hv_s2_unmapped *gone)
+			      u64 gfn, u64 end, bool nx, struct hv_s2_unmapped *gone)
 {
 	u64 span = s2_span(level);
 	u64 next;
@@ -637,10 +644,10 @@ static void s2_collapse_table(const struct hv_s2_format *fmt, u64 *table, unsign
 			continue;
 		lower = s2_table(fmt, old);
 		if (level > 2)
-			s2_collapse_table(fmt, lower, level - 1, gfn, next, gone);
+			s2_collapse_table(fmt, lower, level - 1, gfn, next, nx, gone);
 		if (level > fmt->leaf_levels || next - gfn < span)
 			continue;
-		leaf = s2_join(fmt, lower, level);
+		leaf = s2_join(fmt, lower, level, nx);
 		if (!leaf)
 			continue;
 		xchg(entry, leaf);
@@ -656,6 +663,7 @@ static void s2_collapse_table(const struct hv_s2_format *fmt, u64 *table, unsign
  * @s2: tables
  * @gfn: first guest frame; only tables that lie in the range as a whole are looked at
  * @npages: length in 4 KiB pages
+ * @nx: large leaves must not be executable: leave tables alone that map anything so
  * @gone: leaves and tables removed are added to it; new leaves are subtracted
  *
  * A right that some of the small leaves lack is missing in the large one: the next fault
@@ -664,14 +672,15 @@ static void s2_collapse_table(const struct hv_s2_format *fmt, u64 *table, unsign
  * Context: hv_mmu.lock held for writing; doesn't sleep. The caller flushes TLBs: processors
  * may walk the tables that went, and have more rights cached.
  */
-void hv_s2_collapse(struct hv_s2 *s2, u64 gfn, u64 npages, struct hv_s2_unmapped *gone)
+void hv_s2_collapse(struct hv_s2 *s2, u64 gfn, u64 npages, bool nx,
+		    struct hv_s2_unmapped *gone)
 {
 	u64 limit = hv_s2_gfn_end(s2->fmt);
 
 	if (gfn >= limit)
 		return;
 	s2_collapse_table(s2->fmt, s2->root, s2->fmt->levels, gfn,
-			  gfn + min(npages, limit - gfn), gone);
+			  gfn + min(npages, limit - gfn), nx, gone);
 }
 
 /**

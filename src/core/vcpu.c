@@ -18,11 +18,13 @@
 #include <linux/preempt.h>
 #include <linux/rcuwait.h>
 #include <linux/sched.h>
+#include <linux/sched/signal.h>
 #include <linux/signal.h>
 #include <linux/slab.h>
 #include <linux/smp.h>
 #include <linux/uaccess.h>
 #include <hv/backend.h>
+#include <hv/memory.h>
 #include <hv/stats.h>
 #include "core.h"
 
@@ -145,6 +147,39 @@ static long set_signal_mask(struct hv_vcpu *vcpu, void *data, unsigned long arg)
 	return 0;
 }
 
+/*
+ * HV_PRE_FAULT_MEMORY. What is done is taken off the range, so that the caller can go on
+ * after a signal; an error is for the first page only.
+ */
+static long pre_fault_memory(struct hv_vcpu *vcpu, void *data, unsigned long arg)
+{
+	struct hv_pre_fault_memory *range = data;
+	u64 size = range->size;
+	s64 n = 0;
+
+	if (range->flags || !PAGE_ALIGNED(range->gpa) || !PAGE_ALIGNED(size) ||
+	    range->gpa + size <= range->gpa)
+		return -EINVAL;
+
+	while (range->size) {
+		if (signal_pending(current)) {
+			n = -EINTR;
+			break;
+		}
+		hv_vcpu_srcu_lock(vcpu);
+		n = hv_mmu_prefault(vcpu, range->gpa, range->size);
+		hv_vcpu_srcu_unlock(vcpu);
+		if (n < 0 && n != -EAGAIN)
+			break;
+		if (n > 0) {
+			range->gpa += n;
+			range->size -= n;
+		}
+		cond_resched();
+	}
+	return range->size == size ? n : 0;
+}
+
 static long get_stats_fd(struct hv_vcpu *vcpu, void *data, unsigned long arg)
 {
 	return hv_vcpu_stats_fd(vcpu);
@@ -152,6 +187,7 @@ static long get_stats_fd(struct hv_vcpu *vcpu, void *data, unsigned long arg)
 
 static const struct hv_ioctl vcpu_ioctls[] = {
 	{ HV_SET_SIGNAL_MASK, HV_IOC_LOCK | HV_IOC_RAW, .vcpu = set_signal_mask },
+	{ HV_PRE_FAULT_MEMORY, HV_IOC_LOCK, .vcpu = pre_fault_memory },
 	{ HV_GET_STATS_FD, 0, .vcpu = get_stats_fd },
 };
 

@@ -22,6 +22,7 @@
 #include <hv/memory.h>
 #include <hv/stats.h>
 #include "core.h"
+#include "dirty.h"
 
 /* Numbers in messages; may wrap */
 static atomic_t last_vm_id = ATOMIC_INIT(0);
@@ -123,6 +124,16 @@ static long set_user_memory_region(struct hv_vm *vm, void *data, unsigned long a
 	return hv_vm_set_memory_region(vm, data);
 }
 
+static long get_dirty_log(struct hv_vm *vm, void *data, unsigned long arg)
+{
+	return hv_get_dirty_log(vm, data);
+}
+
+static long clear_dirty_log(struct hv_vm *vm, void *data, unsigned long arg)
+{
+	return hv_clear_dirty_log(vm, data);
+}
+
 static long create_vcpu(struct hv_vm *vm, void *data, unsigned long arg)
 {
 	return hv_vcpu_create(vm, arg);
@@ -150,6 +161,8 @@ static long get_stats_fd(struct hv_vm *vm, void *data, unsigned long arg)
 
 static const struct hv_ioctl vm_ioctls[] = {
 	{ HV_SET_USER_MEMORY_REGION, 0, .vm = set_user_memory_region },
+	{ HV_GET_DIRTY_LOG, 0, .vm = get_dirty_log },
+	{ HV_CLEAR_DIRTY_LOG, HV_IOC_COPYIN, .vm = clear_dirty_log },
 	{ HV_CREATE_VCPU, HV_IOC_LOCK, .vm = create_vcpu },
 	{ HV_CHECK_EXTENSION, 0, .vm = check_extension },
 	{ HV_SET_BOOT_CPU_ID, HV_IOC_LOCK, .vm = set_boot_cpu_id },

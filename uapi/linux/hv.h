@@ -167,6 +167,8 @@
 #define HV_CAP_NESTED_STATE			157
 /* hv_vcpu_events.exception_payload. */
 #define HV_CAP_EXCEPTION_PAYLOAD		164
+/* HV_CLEAR_DIRTY_LOG; value: HV_DIRTY_LOG_* that HV_ENABLE_CAP on a VM takes. */
+#define HV_CAP_MANUAL_DIRTY_LOG_PROTECT2	168
 /* To enable on a VM: args[0] is the longest poll after HLT, nanoseconds. */
 #define HV_CAP_HALT_POLL			182
 /* To enable on a vCPU: args[0] is 1: the guest may use what its CPUID shows, nothing else. */
@@ -181,6 +183,10 @@
 #define HV_CAP_DISABLE_QUIRKS2			213
 /* hv_vcpu_events.triple_fault. */
 #define HV_CAP_X86_TRIPLE_FAULT_EVENT		218
+/* HV_EXIT_MEMORY_FAULT. */
+#define HV_CAP_MEMORY_FAULT_INFO		232
+/* HV_PRE_FAULT_MEMORY. */
+#define HV_CAP_PRE_FAULT_MEMORY			236
 
 /*
  * ---------------------------------------------------------------------------
@@ -342,7 +348,54 @@ struct hv_msrs {
  * ---------------------------------------------------------------------------
  */
 
-/* Keep a bitmap of pages that were written. EINVAL while it's not offered. */
+/**
+ * struct hv_dirty_log - HV_GET_DIRTY_LOG
+ * @slot: number of the slot
+ * @padding1: ignored
+ * @dirty_bitmap: address of a bit for each page of the slot, in whole 64-bit words: written
+ */
+struct hv_dirty_log {
+	__u32 slot;
+	__u32 padding1;
+	__u64 dirty_bitmap;
+};
+
+/**
+ * struct hv_clear_dirty_log - HV_CLEAR_DIRTY_LOG
+ * @slot: number of the slot
+ * @num_pages: length of the range; a multiple of 64, unless it ends at the slot's end
+ * @first_page: first page of the range, counted from the slot's; a multiple of 64
+ * @dirty_bitmap: address of a bit for each page of the range, in whole 64-bit words: those
+ *	that are set are cleared in the log
+ */
+struct hv_clear_dirty_log {
+	__u32 slot;
+	__u32 num_pages;
+	__u64 first_page;
+	__u64 dirty_bitmap;
+};
+
+/* Arguments of HV_CAP_MANUAL_DIRTY_LOG_PROTECT2 */
+/* HV_GET_DIRTY_LOG doesn't clear, HV_CLEAR_DIRTY_LOG does. */
+#define HV_DIRTY_LOG_MANUAL_PROTECT_ENABLE	0x1
+/* With the former: when logging begins all pages count as written, and nothing is protected. */
+#define HV_DIRTY_LOG_INITIALLY_SET		0x2
+
+/**
+ * struct hv_pre_fault_memory - HV_PRE_FAULT_MEMORY
+ * @gpa: in: guest-physical address, a multiple of 4096; out: where it has stopped
+ * @size: in: bytes, a multiple of 4096, not 0; out: what is left
+ * @flags: 0
+ * @padding: ignored
+ */
+struct hv_pre_fault_memory {
+	__u64 gpa;
+	__u64 size;
+	__u64 flags;
+	__u64 padding[5];
+};
+
+/* Note which pages were written: HV_GET_DIRTY_LOG. Can be switched on and off later. */
 #define HV_MEM_LOG_DIRTY_PAGES	0x1UL
 /* Guest writes exit with HV_EXIT_MMIO and don't reach memory (HV_CAP_READONLY_MEM). */
 #define HV_MEM_READONLY		0x2UL
@@ -792,6 +845,25 @@ struct hv_enable_cap {
  * the deletion of a slot that doesn't exist; EEXIST if it overlaps another slot.
  */
 #define HV_SET_USER_MEMORY_REGION	_IOW(HVIO, 0x46, struct hv_userspace_memory_region)
+
+/**
+ * define HV_GET_DIRTY_LOG - which pages of a slot were written
+ *
+ * Argument: struct hv_dirty_log. Since the call before, or since HV_MEM_LOG_DIRTY_PAGES was set.
+ * With HV_CAP_MANUAL_DIRTY_LOG_PROTECT2 enabled nothing is forgotten until HV_CLEAR_DIRTY_LOG.
+ * Errors: EINVAL for a bad slot number, ENOENT if there's no such slot or it isn't logged, EFAULT.
+ */
+#define HV_GET_DIRTY_LOG		_IOW(HVIO, 0x42, struct hv_dirty_log)
+
+/**
+ * define HV_CLEAR_DIRTY_LOG - forget that pages of a slot were written
+ *
+ * Argument: struct hv_clear_dirty_log. The next write to each of them is noted again. Read a
+ * page after it was cleared, not before: then no write is missed.
+ * Errors: EINVAL for a bad slot number or range, ENOENT if there's no such slot or it isn't
+ * logged, EFAULT.
+ */
+#define HV_CLEAR_DIRTY_LOG		_IOWR(HVIO, 0xc0, struct hv_clear_dirty_log)
 
 /**
  * define HV_SET_TSS_ADDR - three pages for processors without unrestricted guest
@@ -1449,6 +1521,8 @@ struct hv_translation {
 #define HV_EXIT_X86_RDMSR	29
 /* WRMSR that the VMM asked for: hv_run.msr */
 #define HV_EXIT_X86_WRMSR	30
+/* A slot's memory isn't there; HV_RUN fails with EFAULT: hv_run.memory_fault */
+#define HV_EXIT_MEMORY_FAULT	39
 
 /* hv_run.internal.suberror */
 /* An instruction that hv can't decode or emulate: hv_run.emulation_failure */
@@ -1577,6 +1651,10 @@ struct hv_sync_regs {
  * @msr.reason: HV_MSR_EXIT_REASON_*
  * @msr.index: MSR index
  * @msr.data: value, in for RDMSR, out for WRMSR
+ * @memory_fault: HV_EXIT_MEMORY_FAULT
+ * @memory_fault.flags: 0
+ * @memory_fault.gpa: guest-physical address of the memory that isn't there, a multiple of 4096
+ * @memory_fault.size: its size in bytes
  * @padding: fixes the size
  * @hv_valid_regs: in: register classes (HV_SYNC_X86_*) to store in @s at each exit
  * @hv_dirty_regs: in: register classes to load from @s; cleared by the kernel
@@ -1671,6 +1749,11 @@ struct hv_run {
 			__u32 index;
 			__u64 data;
 		} msr;
+		struct {
+			__u64 flags;
+			__u64 gpa;
+			__u64 size;
+		} memory_fault;
 		char padding[256];
 	};
 
@@ -2043,5 +2126,15 @@ struct hv_stats_desc {
 	__u32 bucket_size;
 	char name[];
 };
+
+/**
+ * define HV_PRE_FAULT_MEMORY - map guest memory before the guest touches it
+ *
+ * Argument: struct hv_pre_fault_memory, written. Pages are mapped as a read by the guest would.
+ * If something was mapped the call succeeds, and the structure says what is left.
+ * Errors: EINVAL for a misaligned or empty range or flags, ENOENT if there's no slot at @gpa,
+ * EFAULT if the slot's memory isn't there, EINTR for a signal.
+ */
+#define HV_PRE_FAULT_MEMORY		_IOWR(HVIO, 0xd5, struct hv_pre_fault_memory)
 
 #endif /* _LINUX_HV_H */
