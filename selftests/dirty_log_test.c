@@ -262,6 +262,35 @@ TEST_F(dirty, initially_set)
 	EXPECT_EQ(NPAGES, count(self->bits));
 }
 
+/*
+ * Where the processor logs (VMX with PML) a page that is written again costs no fault; when the
+ * processor's log is full it exits, and nothing is lost.
+ */
+TEST_F(dirty, hardware_log)
+{
+	int fd = hv_ioctl(self->vcpu->fd, HV_GET_STATS_FD, 0);
+	uint64_t faults[2], full[2];
+
+	if (device_is_kvm() || !stat_read(fd, "exit_pml_full", &full[0]))
+		SKIP(return, "hv with VMX");
+	ASSERT_EQ(0, slot_flags(self, HV_MEM_LOG_DIRTY_PAGES));
+	guest_call(self->vcpu, "touch", GPA, NPAGES, 1);
+	ASSERT_EQ(0, get_log(self));
+	EXPECT_EQ(NPAGES, count(self->bits));
+	ASSERT_TRUE(stat_read(fd, "faults", &faults[0]));
+	guest_call(self->vcpu, "touch", GPA, NPAGES, 2);
+	ASSERT_TRUE(stat_read(fd, "faults", &faults[1]));
+	ASSERT_TRUE(stat_read(fd, "exit_pml_full", &full[1]));
+	if (faults[1] - faults[0] >= NPAGES)
+		SKIP(goto out, "no PML in this processor");
+	EXPECT_EQ(0, faults[1] - faults[0]);
+	EXPECT_LE(1, full[1] - full[0]);
+out:
+	ASSERT_EQ(0, get_log(self));
+	EXPECT_EQ(NPAGES, count(self->bits));
+	close(fd);
+}
+
 /* ---- no write is missed ---- */
 
 #define VCPUS	2

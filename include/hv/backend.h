@@ -22,6 +22,7 @@
 /* Only for a LAPIC that hv_lapic_set_virtual() was called for; interrupts off before an entry */
 #define HV_UPDATE_IRQ_STATUS	BIT(4)	/* hv_lapic_status() */
 #define HV_UPDATE_EOI_EXITS	BIT(5)	/* hv_lapic_eoi_exits() */
+#define HV_UPDATE_DIRTY_LOG	BIT(6)	/* whether vm->dirty.nr_slots is 0 */
 
 /* Return values of @handle_exit and of everything it calls. Negative: errno. */
 #define HV_TO_USER	0	/* run page is filled in, leave HV_RUN */

@@ -57,10 +57,30 @@ struct hv_mmu {
  * struct hv_dirty - the VM's dirty logging; vm->slots_lock
  * @manual: HV_CAP_MANUAL_DIRTY_LOG_PROTECT2: collecting protects nothing, HV_CLEAR_DIRTY_LOG does
  * @initially_set: ... and all pages count as written when logging begins
+ * @nr_slots: slots that log; also read without the lock
+ * @ring_size: entries of each vCPU's dirty ring; 0: bitmaps. Set before the first vCPU
  */
 struct hv_dirty {
 	bool manual;
 	bool initially_set;
+	unsigned int nr_slots;
+	u32 ring_size;
+};
+
+/**
+ * struct hv_dirty_ring - a vCPU's dirty ring
+ * @entry: entries, shared with the VMM; NULL: none
+ * @size: number of entries, a power of two; 0: no ring
+ * @lock: guards @tail and the entry there
+ * @tail: entries ever made; grows
+ * @head: entries ever taken back; grows; vm->slots_lock
+ */
+struct hv_dirty_ring {
+	struct hv_dirty_gfn *entry;
+	u32 size;
+	spinlock_t lock;		/* guards tail */
+	u32 tail;
+	u32 head;
 };
 
 /**
@@ -94,6 +114,10 @@ u64 hv_mmu_gfn_end(struct hv_vm *vm);
 
 /* src/core/dirty.c */
 long hv_dirty_enable_manual(struct hv_vm *vm, u64 flags);
+void hv_dirty_mark_gfn(struct hv_vm *vm, u64 gfn);
+
+/* src/core/dirty_ring.c */
+long hv_dirty_ring_enable(struct hv_vm *vm, u64 bytes);
 
 /* src/core/guest_memory.c: callers hold vm->srcu; may fault and sleep, but for _nofault */
 int hv_guest_read(struct hv_vm *vm, u64 gpa, void *data, unsigned int len);

@@ -30,6 +30,8 @@
  * @dirty: set by the processor, 0 when it doesn't
  * @addr: address bits of an entry
  * @levels: depth of the tables, 4 or 5
+ * @log_size: pages of which a vCPU can note, between an entry and the next exit, that it has set
+ *	their dirty bit; 0: it notes none
  * @leaf_levels: sizes of leaves that the processor has: 1: 4 KiB, 2: and 2 MiB, 3: and 1 GiB
  */
 struct hv_s2_format {
@@ -46,6 +48,7 @@ struct hv_s2_format {
 	u64 addr;
 	unsigned int levels;
 	unsigned int leaf_levels;
+	unsigned int log_size;
 };
 
 /**

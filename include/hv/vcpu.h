@@ -37,6 +37,8 @@ enum hv_vcpu_mode {
  * @HV_REQ_CLOCK: write the time page; after HV_REQ_MASTER_CLOCK, which asks for it
  * @HV_REQ_STEAL: update the steal time; the vCPU's thread has been scheduled in
  * @HV_REQ_APIC: mode or base of the LAPIC changed
+ * @HV_REQ_DIRTY_RING: the dirty ring is nearly full
+ * @HV_REQ_DIRTY_LOG: the processor is to begin, or to stop, to log what it writes
  * @HV_REQ_DEAD: the VM died: HV_RUN returns -EIO
  */
 enum hv_req {
@@ -50,6 +52,8 @@ enum hv_req {
 	HV_REQ_CLOCK,
 	HV_REQ_STEAL,
 	HV_REQ_APIC,
+	HV_REQ_DIRTY_RING,
+	HV_REQ_DIRTY_LOG,
 	HV_REQ_DEAD,
 };
 
@@ -83,6 +87,7 @@ enum hv_req {
  * @sigset_active: @sigset was set by HV_SET_SIGNAL_MASK
  * @sigset: signal mask during HV_RUN
  * @srcu_idx: SRCU read lock held during HV_RUN outside the guest
+ * @dirty_ring: pages that it has written; see there for locks
  * @stats: counters
  * @x86: architecture part
  * @backend: private data of the backend
@@ -112,6 +117,7 @@ struct hv_vcpu {
 	bool sigset_active;
 	sigset_t sigset;
 	int srcu_idx;
+	struct hv_dirty_ring dirty_ring;
 	struct hv_vcpu_stats stats;
 	struct hv_vcpu_x86 x86;
 	void *backend;
@@ -120,6 +126,7 @@ struct hv_vcpu {
 /* src/core/vcpu.c */
 void hv_vcpu_load(struct hv_vcpu *vcpu);
 void hv_vcpu_put(struct hv_vcpu *vcpu);
+struct hv_vcpu *hv_vcpu_running(struct hv_vm *vm);
 
 /* src/core/kick.c */
 void hv_vcpu_request(struct hv_vcpu *vcpu, unsigned int req);

@@ -22,6 +22,7 @@
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
+#include <hv/backend.h>
 #include <hv/memory.h>
 #include <hv/vm.h>
 #include "dirty.h"
@@ -62,6 +63,8 @@ int hv_dirty_slot_prepare(struct hv_vm *vm, const struct hv_memslot *old, struct
 	new->dirty_bitmap = NULL;
 	if (!slot_logs(new))
 		return 0;
+	if (vm->dirty.ring_size)
+		return 0;
 	if (slot_logs(old)) {
 		new->dirty_bitmap = old->dirty_bitmap;
 		return 0;
@@ -73,6 +76,19 @@ int hv_dirty_slot_prepare(struct hv_vm *vm, const struct hv_memslot *old, struct
 	if (vm->dirty.initially_set)
 		bitmap_set(new->dirty_bitmap, 0, new->npages);
 	return 0;
+}
+
+/*
+ * The number of slots that log has changed by @n. With the first, processors that can begin to
+ * note what they write: all of them before any dirty bit is cleared.
+ */
+static void dirty_count_slot(struct hv_vm *vm, int n)
+{
+	bool before = vm->dirty.nr_slots;
+
+	WRITE_ONCE(vm->dirty.nr_slots, vm->dirty.nr_slots + n);
+	if (before != !!vm->dirty.nr_slots && hv_backend->s2_format->log_size)
+		hv_vm_request_all(vm, HV_REQ_DIRTY_LOG);
 }
 
 /**
@@ -89,14 +105,29 @@ int hv_dirty_slot_prepare(struct hv_vm *vm, const struct hv_memslot *old, struct
 void hv_dirty_slot_changed(struct hv_vm *vm, const struct hv_memslot *old,
 			   const struct hv_memslot *new)
 {
-	if (slot_logs(old) && !slot_logs(new))
+	bool was = slot_logs(old), is = slot_logs(new);
+
+	if (was && !is)
 		hv_dirty_bitmap_free(old->dirty_bitmap);
+	if (is != was)
+		dirty_count_slot(vm, is ? 1 : -1);
 	if (!old || !new || old->gfn != new->gfn)
 		return;		/* nothing is mapped */
-	if (slot_logs(new) && !slot_logs(old) && !vm->dirty.initially_set)
+	/* Rings have no place for all pages at once. */
+	if (is && !was && (!vm->dirty.initially_set || vm->dirty.ring_size))
 		hv_mmu_protect_slot(vm, new);
-	if (slot_logs(old) && !slot_logs(new))
+	if (was && !is)
 		hv_mmu_collapse_slot(vm, new);
+}
+
+/**
+ * hv_dirty_vcpu_created - a vCPU is to find out whether it logs
+ * @vcpu: vCPU that is not visible yet
+ */
+void hv_dirty_vcpu_created(struct hv_vcpu *vcpu)
+{
+	if (hv_backend->s2_format->log_size)
+		hv_req_set(vcpu, HV_REQ_DIRTY_LOG);
 }
 
 /**
@@ -112,11 +143,32 @@ void hv_dirty_mark(struct hv_vm *vm, const struct hv_memslot *slot, u64 gfn, u64
 {
 	u64 i = gfn - slot->gfn;
 
-	if (!slot->dirty_bitmap)
+	if (!(slot->flags & HV_MEM_LOG_DIRTY_PAGES))
 		return;
+	if (vm->dirty.ring_size) {
+		for (; npages; npages--)
+			hv_dirty_ring_push(vm, slot, i++);
+		return;
+	}
 	/* Not test_bit() first: the write must be visible before the bit is looked at. */
 	for (; npages; npages--)
 		set_bit(i++, slot->dirty_bitmap);
+}
+
+/**
+ * hv_dirty_mark_gfn - the processor says that a page was written
+ * @vm: VM
+ * @gfn: guest frame
+ *
+ * Context: as hv_dirty_mark().
+ */
+void hv_dirty_mark_gfn(struct hv_vm *vm, u64 gfn)
+{
+	const struct hv_memslot *slot = hv_memslot_find(hv_vm_memslots(vm), gfn);
+
+	/* No slot: it was deleted while the page was in the processor's log. */
+	if (slot)
+		hv_dirty_mark(vm, slot, gfn, 1);
 }
 
 /**
@@ -147,6 +199,9 @@ static const struct hv_memslot *dirty_slot(struct hv_vm *vm, u32 id, long *err)
 {
 	const struct hv_memslot *slot;
 
+	*err = -ENXIO;
+	if (vm->dirty.ring_size)
+		return NULL;
 	*err = -EINVAL;
 	/* Bits 31:16 name an address space, of which there is one. */
 	if (id >= HV_MAX_MEMSLOTS)
@@ -204,8 +259,8 @@ static long dirty_get(struct hv_vm *vm, const struct hv_memslot *slot, void __us
  * @log: request, copied from userspace
  *
  * Context: takes vm->slots_lock; may sleep.
- * Return: 0; -EINVAL: no such slot number; -ENOENT: no such slot, or it isn't logged; -EFAULT:
- * nothing was taken.
+ * Return: 0; -EINVAL: no such slot number; -ENOENT: no such slot, or it isn't logged; -ENXIO: the
+ * VM has dirty rings; -EFAULT: nothing was taken.
  */
 long hv_get_dirty_log(struct hv_vm *vm, const struct hv_dirty_log *log)
 {

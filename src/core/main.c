@@ -15,6 +15,7 @@
 #include <hv/memory.h>
 #include <hv/x86.h>
 #include "core.h"
+#include "dirty.h"
 
 static const struct {
 	u32 cap;
@@ -54,6 +55,8 @@ long hv_check_extension(unsigned long cap)
 
 	if (cap > U32_MAX)
 		return 0;
+	if (cap == HV_CAP_DIRTY_LOG_RING || cap == HV_CAP_DIRTY_LOG_RING_ACQ_REL)
+		return hv_dirty_ring_max();
 	/* A recommendation: more vCPUs than CPUs work, but slowly. */
 	if (cap == HV_CAP_NR_VCPUS)
 		return min_t(unsigned int, num_online_cpus(), HV_MAX_VCPUS);

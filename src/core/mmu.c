@@ -205,7 +205,7 @@ void hv_mmu_protect_slot(struct hv_vm *vm, const struct hv_memslot *slot)
 	while (gfn < end) {
 		u64 n = min(end - gfn, MMU_UNMAP_CHUNK);
 
-		if (hv_s2_protect(&mmu->s2, gfn, n, false))
+		if (hv_s2_protect(&mmu->s2, gfn, n, mmu->s2.fmt->log_size))
 			mmu->unmap_seq++;
 		gfn += n;
 		cond_resched_rwlock_write(&mmu->lock);
@@ -232,7 +232,8 @@ void hv_mmu_protect_pages(struct hv_vm *vm, u64 gfn, const unsigned long *bits, 
 		return;
 	write_lock(&mmu->lock);
 	for_each_set_bitrange(from, to, bits, npages)
-		if (hv_s2_protect(&mmu->s2, gfn + from, to - from, false))
+		if (hv_s2_protect(&mmu->s2, gfn + from, to - from,
+				  mmu->s2.fmt->log_size))
 			mmu->unmap_seq++;
 	write_unlock(&mmu->lock);
 }

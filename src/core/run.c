@@ -8,6 +8,7 @@
 #include <hv/irq.h>
 #include <hv/vcpu.h>
 #include "core.h"
+#include "dirty.h"
 
 /* A signal ends HV_RUN; userspace looks at exit_reason even after -EINTR. */
 static int hv_run_interrupted(struct hv_vcpu *vcpu)
@@ -27,6 +28,14 @@ static int hv_handle_requests(struct hv_vcpu *vcpu)
 		vcpu->run->exit_reason = HV_EXIT_SHUTDOWN;
 		return HV_TO_USER;
 	}
+	if (hv_req_take(vcpu, HV_REQ_DIRTY_RING) && hv_dirty_ring_full(vcpu)) {
+		/* As long as it is full */
+		hv_req_set(vcpu, HV_REQ_DIRTY_RING);
+		vcpu->run->exit_reason = HV_EXIT_DIRTY_RING_FULL;
+		return HV_TO_USER;
+	}
+	if (hv_req_take(vcpu, HV_REQ_DIRTY_LOG))
+		hv_call(update, vcpu, HV_UPDATE_DIRTY_LOG);
 	hv_req_take(vcpu, HV_REQ_UNBLOCK);
 	if (hv_req_take(vcpu, HV_REQ_TSC))
 		hv_tsc_refresh(vcpu);

@@ -14,6 +14,7 @@
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/percpu.h>
 #include <linux/pid.h>
 #include <linux/preempt.h>
 #include <linux/rcuwait.h>
@@ -27,8 +28,12 @@
 #include <hv/memory.h>
 #include <hv/stats.h>
 #include "core.h"
+#include "dirty.h"
 
 /* ---- loading: make the vCPU this thread's, and follow the thread ---- */
+
+/* The vCPU that is loaded on a CPU */
+static DEFINE_PER_CPU(struct hv_vcpu *, loaded_vcpu);
 
 /* Preemption off */
 static void load_on(struct hv_vcpu *vcpu, int cpu)
@@ -48,6 +53,7 @@ static void load_on(struct hv_vcpu *vcpu, int cpu)
 	hv_steal_sched_in(vcpu);
 	WRITE_ONCE(vcpu->cpu, cpu);
 	vcpu->loaded = true;
+	this_cpu_write(loaded_vcpu, vcpu);
 }
 
 /* Preemption off */
@@ -57,6 +63,7 @@ static void unload(struct hv_vcpu *vcpu)
 		return;
 	hv_steal_sched_out(vcpu);
 	vcpu->loaded = false;
+	this_cpu_write(loaded_vcpu, NULL);
 	hv_call(put, vcpu);
 	hv_cpu_leave();
 }
@@ -121,6 +128,23 @@ void hv_vcpu_put(struct hv_vcpu *vcpu)
 	unload(vcpu);
 	preempt_notifier_unregister(&vcpu->preempt_notifier);
 	preempt_enable();
+}
+
+/**
+ * hv_vcpu_running() - the vCPU that the caller's thread has loaded
+ * @vm: its VM
+ *
+ * Context: process context.
+ * Return: the vCPU, or NULL if the thread has none of @vm.
+ */
+struct hv_vcpu *hv_vcpu_running(struct hv_vm *vm)
+{
+	struct hv_vcpu *vcpu;
+
+	preempt_disable();
+	vcpu = this_cpu_read(loaded_vcpu);
+	preempt_enable();
+	return vcpu && vcpu->vm == vm ? vcpu : NULL;
 }
 
 /* ---- calls ---- */
@@ -205,6 +229,8 @@ static vm_fault_t vcpu_fault(struct vm_fault *vmf)
 	else if (vmf->pgoff == 1)
 		page = virt_to_page(vcpu->pio_data);
 	else
+		page = hv_dirty_ring_page(vcpu, vmf->pgoff);
+	if (!page)
 		return VM_FAULT_SIGBUS;
 	get_page(page);
 	vmf->page = page;
@@ -217,6 +243,13 @@ static const struct vm_operations_struct vcpu_vm_ops = {
 
 static int vcpu_mmap(struct file *file, struct vm_area_struct *vma)
 {
+	struct hv_vcpu *vcpu = file->private_data;
+
+	/* A private copy of a ring would never change. */
+	if ((hv_dirty_ring_covers(vcpu, vma->vm_pgoff) ||
+	     hv_dirty_ring_covers(vcpu, vma->vm_pgoff + vma_pages(vma) - 1)) &&
+	    (vma->vm_flags & VM_EXEC || !(vma->vm_flags & VM_SHARED)))
+		return -EINVAL;
 	vma->vm_ops = &vcpu_vm_ops;
 	return 0;
 }
@@ -277,9 +310,13 @@ static struct hv_vcpu *vcpu_create(struct hv_vm *vm, u32 id)
 	vcpu->pio_data = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 	if (!vcpu->pio_data)
 		goto err_run;
-	rc = hv_x86_vcpu_create(vcpu);
+	rc = hv_dirty_ring_alloc(vcpu);
 	if (rc)
 		goto err_pio;
+	hv_dirty_vcpu_created(vcpu);
+	rc = hv_x86_vcpu_create(vcpu);
+	if (rc)
+		goto err_ring;
 	rc = hv_backend->vcpu_create(vcpu);
 	if (rc)
 		goto err_x86;
@@ -292,6 +329,8 @@ err_backend:
 	hv_backend->vcpu_destroy(vcpu);
 err_x86:
 	hv_x86_vcpu_destroy(vcpu);
+err_ring:
+	hv_dirty_ring_free(vcpu);
 err_pio:
 	free_page((unsigned long)vcpu->pio_data);
 err_run:
@@ -312,6 +351,7 @@ void hv_vcpu_destroy(struct hv_vcpu *vcpu)
 {
 	hv_backend->vcpu_destroy(vcpu);
 	hv_x86_vcpu_destroy(vcpu);
+	hv_dirty_ring_free(vcpu);
 	free_page((unsigned long)vcpu->pio_data);
 	free_page((unsigned long)vcpu->run);
 	put_pid(vcpu->pid);

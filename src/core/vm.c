@@ -134,6 +134,11 @@ static long clear_dirty_log(struct hv_vm *vm, void *data, unsigned long arg)
 	return hv_clear_dirty_log(vm, data);
 }
 
+static long reset_dirty_rings(struct hv_vm *vm, void *data, unsigned long arg)
+{
+	return hv_dirty_rings_reset(vm);
+}
+
 static long create_vcpu(struct hv_vm *vm, void *data, unsigned long arg)
 {
 	return hv_vcpu_create(vm, arg);
@@ -163,6 +168,7 @@ static const struct hv_ioctl vm_ioctls[] = {
 	{ HV_SET_USER_MEMORY_REGION, 0, .vm = set_user_memory_region },
 	{ HV_GET_DIRTY_LOG, 0, .vm = get_dirty_log },
 	{ HV_CLEAR_DIRTY_LOG, HV_IOC_COPYIN, .vm = clear_dirty_log },
+	{ HV_RESET_DIRTY_RINGS, 0, .vm = reset_dirty_rings },
 	{ HV_CREATE_VCPU, HV_IOC_LOCK, .vm = create_vcpu },
 	{ HV_CHECK_EXTENSION, 0, .vm = check_extension },
 	{ HV_SET_BOOT_CPU_ID, HV_IOC_LOCK, .vm = set_boot_cpu_id },

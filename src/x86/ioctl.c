@@ -114,6 +114,9 @@ static long hv_enable_cap(struct hv_vm *vm, void *data, unsigned long arg)
 	switch (cap->cap) {
 	case HV_CAP_MANUAL_DIRTY_LOG_PROTECT2:
 		return hv_dirty_enable_manual(vm, cap->args[0]);
+	case HV_CAP_DIRTY_LOG_RING:
+	case HV_CAP_DIRTY_LOG_RING_ACQ_REL:
+		return hv_dirty_ring_enable(vm, cap->args[0]);
 	case HV_CAP_EXCEPTION_PAYLOAD:
 		vm->x86.exception_payload = cap->args[0];
 		return 0;

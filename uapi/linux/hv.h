@@ -173,6 +173,8 @@
 #define HV_CAP_HALT_POLL			182
 /* To enable on a vCPU: args[0] is 1: the guest may use what its CPUID shows, nothing else. */
 #define HV_CAP_ENFORCE_PV_FEATURE_CPUID		190
+/* Dirty rings; value: greatest size in bytes. HV_ENABLE_CAP on a VM takes the size. */
+#define HV_CAP_DIRTY_LOG_RING			192
 /* HV_GET_STATS_FD. */
 #define HV_CAP_BINARY_STATS_FD			203
 /* Number of guest-physical address bits. */
@@ -183,6 +185,8 @@
 #define HV_CAP_DISABLE_QUIRKS2			213
 /* hv_vcpu_events.triple_fault. */
 #define HV_CAP_X86_TRIPLE_FAULT_EVENT		218
+/* The same, for callers that order their accesses to the ring by acquire and release. */
+#define HV_CAP_DIRTY_LOG_RING_ACQ_REL		223
 /* HV_EXIT_MEMORY_FAULT. */
 #define HV_CAP_MEMORY_FAULT_INFO		232
 /* HV_PRE_FAULT_MEMORY. */
@@ -851,7 +855,8 @@ struct hv_enable_cap {
  *
  * Argument: struct hv_dirty_log. Since the call before, or since HV_MEM_LOG_DIRTY_PAGES was set.
  * With HV_CAP_MANUAL_DIRTY_LOG_PROTECT2 enabled nothing is forgotten until HV_CLEAR_DIRTY_LOG.
- * Errors: EINVAL for a bad slot number, ENOENT if there's no such slot or it isn't logged, EFAULT.
+ * Errors: EINVAL for a bad slot number, ENOENT if there's no such slot or it isn't logged, ENXIO if
+ * the VM has dirty rings, EFAULT.
  */
 #define HV_GET_DIRTY_LOG		_IOW(HVIO, 0x42, struct hv_dirty_log)
 
@@ -864,6 +869,15 @@ struct hv_enable_cap {
  * logged, EFAULT.
  */
 #define HV_CLEAR_DIRTY_LOG		_IOWR(HVIO, 0xc0, struct hv_clear_dirty_log)
+
+/**
+ * define HV_RESET_DIRTY_RINGS - take back entries of all dirty rings
+ *
+ * No argument. Entries with HV_DIRTY_GFN_F_RESET become free, in the order of each ring; the next
+ * write to their pages is noted again. Returns how many there were.
+ * Errors: EINVAL if the VM has no rings.
+ */
+#define HV_RESET_DIRTY_RINGS		_IO(HVIO, 0xc7)
 
 /**
  * define HV_SET_TSS_ADDR - three pages for processors without unrestricted guest
@@ -1481,6 +1495,30 @@ struct hv_translation {
 /* Pages of the mapping: data of port I/O, and where the coalesced ring would be. */
 #define HV_PIO_PAGE_OFFSET		1
 #define HV_COALESCED_MMIO_PAGE_OFFSET	2
+/* Where the dirty ring is, if HV_CAP_DIRTY_LOG_RING is enabled: its own mapping, MAP_SHARED */
+#define HV_DIRTY_LOG_PAGE_OFFSET	64
+
+/* hv_dirty_gfn.flags; none: the entry is free */
+/* Written by hv: the page was written. */
+#define HV_DIRTY_GFN_F_DIRTY		0x1UL
+/* Written by the VMM: it has taken the entry. */
+#define HV_DIRTY_GFN_F_RESET		0x2UL
+#define HV_DIRTY_GFN_F_MASK		0x3
+
+/**
+ * struct hv_dirty_gfn - an entry of a dirty ring
+ * @flags: HV_DIRTY_GFN_F_*; read it first (acquire), write it last (release)
+ * @slot: number of the slot
+ * @offset: page of the slot
+ *
+ * Entries are made and taken in the order of the ring. Read a page's contents after
+ * HV_RESET_DIRTY_RINGS.
+ */
+struct hv_dirty_gfn {
+	__u32 flags;
+	__u32 slot;
+	__u64 offset;
+};
 
 /* hv_run.exit_reason. Numbers not listed are other architectures' or unused. */
 /* Nothing to report, or an unknown exit: hv_run.hw */
@@ -1521,6 +1559,8 @@ struct hv_translation {
 #define HV_EXIT_X86_RDMSR	29
 /* WRMSR that the VMM asked for: hv_run.msr */
 #define HV_EXIT_X86_WRMSR	30
+/* The dirty ring is nearly full: take entries, call HV_RESET_DIRTY_RINGS */
+#define HV_EXIT_DIRTY_RING_FULL	31
 /* A slot's memory isn't there; HV_RUN fails with EFAULT: hv_run.memory_fault */
 #define HV_EXIT_MEMORY_FAULT	39
 

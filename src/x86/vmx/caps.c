@@ -75,7 +75,8 @@ static const struct vmx_control vmx_controls[] __initconst = {
 		.msr = MSR_IA32_VMX_PROCBASED_CTLS2,
 		.required = PROC2_EPT | PROC2_UNRESTRICTED,
 		.wanted = PROC2_VPID | PROC2_RDTSCP | PROC2_INVPCID | PROC2_XSAVES |
-			  PROC2_ENCLS_EXITING | PROC2_WBINVD_EXITING | PROC2_PAUSE_LOOP,
+			  PROC2_ENCLS_EXITING | PROC2_WBINVD_EXITING | PROC2_PAUSE_LOOP |
+			  PROC2_PML,
 		.optional = PROC2_VIRT_APIC | PROC2_VIRT_X2APIC | PROC2_APIC_REGS |
 			    PROC2_VIRT_INTR,
 		.value = &vmx_caps.proc2,
@@ -150,6 +151,9 @@ static int __init vmx_check_ept(void)
 	/* 1 GiB leaves without 2 MiB ones would be of no use. */
 	vmx_caps.ept_leaf_levels = !(cap & EPT_CAP_2M) ? 1 : cap & EPT_CAP_1G ? 3 : 2;
 	vmx_caps.invept_single = cap & EPT_CAP_INVEPT_SINGLE;
+	/* Switched on when it is needed; it notes what sets dirty bits. */
+	vmx_caps.pml = vmx_caps.ept_ad && vmx_caps.proc2 & PROC2_PML;
+	vmx_caps.proc2 &= ~PROC2_PML;
 	vmx_caps.vpid = vmx_caps.proc2 & PROC2_VPID;
 	return 0;
 }

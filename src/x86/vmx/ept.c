@@ -48,6 +48,7 @@ void __init vmx_ept_setup(void)
 	if (vmx_caps.ept_ad) {
 		vmx_ept_format.accessed = EPT_ACCESSED;
 		vmx_ept_format.dirty = EPT_DIRTY;
+		vmx_ept_format.log_size = vmx_caps.pml ? VMX_PML_ENTRIES : 0;
 	}
 }
 

@@ -195,6 +195,14 @@ static int vmx_exit_ept_violation(struct hv_vcpu *vcpu)
 	return vmx_emulate_mmio(vcpu, qual, gpa, access);
 }
 
+/* The log is full; it has been emptied as after every exit. */
+static int vmx_exit_pml_full(struct hv_vcpu *vcpu)
+{
+	if (vmx_qualification(to_vmx(vcpu)) & EPT_VIOL_NMI_UNBLOCKED)
+		vmx_reblock_nmi(vcpu);
+	return HV_RESUME;
+}
+
 /* An entry that hv wrote and the processor does not understand */
 static int vmx_exit_ept_misconfig(struct hv_vcpu *vcpu)
 {
@@ -255,6 +263,7 @@ static const struct vmx_exit vmx_exits[VMX_NR_EXITS] = {
 	[EXIT_WBINVD]		= { hv_emulate_nop,		"wbinvd" },
 	[EXIT_XSETBV]		= { hv_emulate_xsetbv,		"xsetbv" },
 	[EXIT_APIC_WRITE]	= { vmx_exit_apic_write,	"apic_write" },
+	[EXIT_PML_FULL]		= { vmx_exit_pml_full,		"pml_full" },
 	[EXIT_ENCLS]		= { hv_emulate_ud,		"encls" },
 };
 
@@ -273,7 +282,7 @@ const char *vmx_exit_name(unsigned int reason)
 static bool vmx_exit_during_delivery(u32 reason)
 {
 	return reason == EXIT_EXCEPTION_NMI || reason == EXIT_TASK_SWITCH ||
-	       reason == EXIT_APIC_ACCESS ||
+	       reason == EXIT_APIC_ACCESS || reason == EXIT_PML_FULL ||
 	       reason == EXIT_EPT_VIOLATION || reason == EXIT_EPT_MISCONFIG;
 }
 
@@ -352,6 +361,8 @@ int vmx_handle_exit(struct hv_vcpu *vcpu)
 	if (unlikely(vmx->fail || (reason & EXIT_FAILED_ENTRY)))
 		return vmx_entry_failed(vcpu);
 
+	if (unlikely(vmx->pml_on))
+		vmx_pml_drain(vmx);
 	vcpu->stats.exits++;
 	if (likely(reason < VMX_NR_EXITS)) {
 		reason = array_index_nospec(reason, VMX_NR_EXITS);

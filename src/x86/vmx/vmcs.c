@@ -206,6 +206,7 @@ int vmx_vmcs_init(struct hv_vcpu *vcpu)
 		vmcs_write64(VMCS_ENCLS_EXITING_BITMAP, ~0ull);
 	if (proc2 & PROC2_XSAVES)
 		vmcs_write64(VMCS_XSS_EXIT_BITMAP, 0);
+	vmx_pml_init(vmx);
 	vmcs_write64(VMCS_MSR_BITMAP, __pa(vmx->msr_bitmap));
 	vmcs_write64(VMCS_EPT_POINTER, to_vmx_vm(vcpu->vm)->eptp);
 	vmcs_write32(VMCS_PAGE_FAULT_ERROR_MASK, 0);

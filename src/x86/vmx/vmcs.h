@@ -65,6 +65,7 @@ enum vmcs_field {
 #define PROC2_INVPCID		BIT(12)
 #define PROC2_ENCLS_EXITING	BIT(15)
 #define PROC2_PAUSE_LOOP	BIT(10)
+#define PROC2_PML		BIT(17)
 #define PROC2_XSAVES		BIT(20)
 
 /* Exit and entry controls (SDM 3C 24.7.1, 24.8.1) */
@@ -174,6 +175,7 @@ enum vmx_exit_reason {
 	EXIT_WBINVD = 54,
 	EXIT_XSETBV = 55,
 	EXIT_APIC_WRITE = 56,
+	EXIT_PML_FULL = 62,
 	EXIT_ENCLS = 60,
 	EXIT_XSAVES = 63,
 	EXIT_XRSTORS = 64,

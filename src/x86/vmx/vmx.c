@@ -64,10 +64,11 @@ static int __init vmx_setup(void)
 		vmx_free_vmxon_regions();
 		return r;
 	}
-	pr_info("hv: vmx: EPT%s, %s, INVEPT %s%s%s\n",
+	pr_info("hv: vmx: EPT%s, %s, INVEPT %s%s%s%s\n",
 		vmx_caps.ept_ad ? " with A/D bits" : "",
 		vmx_caps.vpid ? "VPID" : "no VPID",
 		vmx_caps.invept_single ? "single-context" : "all-context",
+		vmx_caps.pml ? ", PML" : "",
 		vmx_caps.proc2 & PROC2_XSAVES ? ", XSAVES" : "",
 		vmx_l1d_text[vmx_mitigations.l1d_flush]);
 	vmx_apicv_setup();
@@ -151,6 +152,8 @@ static int vmx_vcpu_create(struct hv_vcpu *vcpu)
 		goto out_vmcs;
 	if (vmx_apicv_vcpu_create(vcpu))
 		goto out_bitmap;
+	if (vmx_pml_alloc(vmx))
+		goto out_bitmap;
 	vmx->vpid = vmx_vpid_alloc();
 	vmx->sw.spec_ctrl.present = vmx_mitigations.spec_ctrl;
 	vmx->sw.spec_ctrl.kernel_ibrs = vmx_mitigations.kernel_ibrs;
@@ -173,6 +176,7 @@ static void vmx_vcpu_destroy(struct hv_vcpu *vcpu)
 
 	vmx_vmcs_clear(vmx);
 	vmx_vpid_free(vmx->vpid);
+	vmx_pml_free(vmx);
 	free_page((unsigned long)vmx->msr_bitmap);
 	free_page((unsigned long)vmx->vmcs);
 	kfree(vmx);
@@ -216,6 +220,8 @@ static void vmx_update(struct hv_vcpu *vcpu, unsigned int what)
 		vmx_apicv_status(vcpu);
 	if (what & HV_UPDATE_EOI_EXITS)
 		vmx_apicv_eoi_exits(vcpu);
+	if (what & HV_UPDATE_DIRTY_LOG)
+		vmx_pml_update(to_vmx(vcpu));
 }
 
 /* setup is called, and looked at, at module load only */

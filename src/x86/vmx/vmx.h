@@ -22,6 +22,7 @@
  * @ept_leaf_levels: sizes of EPT leaves: 1: 4 KiB, 2: and 2 MiB, 3: and 1 GiB
  * @invept_single: INVEPT of one EPT pointer, else of all
  * @vpid: VPIDs are used
+ * @pml: page-modification logging is used
  */
 struct vmx_caps {
 	u32 revision;
@@ -42,6 +43,7 @@ struct vmx_caps {
 	u8 ept_leaf_levels;
 	bool invept_single;
 	bool vpid;
+	bool pml;
 };
 
 extern struct vmx_caps vmx_caps;
@@ -94,6 +96,8 @@ struct vmx_vm {
  * @host_cr3, @host_cr4: values in the VMCS
  * @host_debugctl: the host's IA32_DEBUGCTL, while @guest_loaded
  * @l1d_touched: code has run that may have loaded others' data into the L1 data cache
+ * @pml: page of logged addresses, NULL without page-modification logging
+ * @pml_on: the processor writes it
  * @proc: processor-based controls in the VMCS
  * @soft_apic: interrupts of the LAPIC are injected by hv, TPR is the processor's
  * @tpr_threshold: TPR threshold in the VMCS
@@ -118,6 +122,8 @@ struct vmx_vcpu {
 	u64 host_cr4;
 	u64 host_debugctl;
 	bool l1d_touched;
+	u64 *pml;
+	bool pml_on;
 	u32 proc;
 	bool soft_apic;
 	u32 tpr_threshold;
@@ -157,6 +163,14 @@ u64 vmx_eptp(struct hv_vm *vm);
 void vmx_flush_tlb(struct hv_vcpu *vcpu);
 int vmx_vpid_alloc(void);
 void vmx_vpid_free(u16 vpid);
+
+/* pml.c */
+#define VMX_PML_ENTRIES	512
+int vmx_pml_alloc(struct vmx_vcpu *vmx);
+void vmx_pml_free(struct vmx_vcpu *vmx);
+void vmx_pml_init(struct vmx_vcpu *vmx);
+void vmx_pml_update(struct vmx_vcpu *vmx);
+void vmx_pml_drain(struct vmx_vcpu *vmx);
 
 /* enter.c */
 int vmx_enter(struct hv_vcpu *vcpu);
