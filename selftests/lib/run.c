@@ -105,6 +105,7 @@ void guest_start(struct vcpu *vcpu, const char *function, unsigned int nargs,
 		.rsi = nargs > 1 ? args[1] : 0,
 		.rdx = nargs > 2 ? args[2] : 0,
 		.rcx = nargs > 3 ? args[3] : 0,
+		.r8 = nargs > 4 ? args[4] : 0,
 	};
 
 	*(uint64_t *)(vcpu->vm->ram + sp) = guest_sym(vcpu->vm, "guest_done");

@@ -79,6 +79,46 @@ function scatter
 	movq	%rcx, (%rdi, %rax)
 	jmp	1b
 
+/*
+ * u64 torture(u64 start, u64 npages - 1, u64 *last, u64 rounds, u64 may_vanish): write random
+ * pages, and check first that each still has what was written last, or is zero if it may be.
+ * last: seed, count, a value for each page. Returns 0, or what was found and shouldn't be.
+ */
+function torture
+	movl	(%rdx), %r9d
+	movq	8(%rdx), %r10
+1:	imull	$1664525, %r9d, %r9d
+	addl	$1013904223, %r9d
+	movl	%r9d, %eax
+	shrl	$12, %eax
+	andl	%esi, %eax
+	leaq	16(%rdx, %rax, 8), %r11
+	shlq	$12, %rax
+	addq	%rdi, %rax
+	pushq	%rax
+	movq	(%rax), %rax
+	cmpq	(%r11), %rax
+	je	2f
+	testq	%rax, %rax
+	jnz	3f
+	testq	%r8, %r8
+	jz	4f
+2:	popq	%rax
+	incq	%r10
+	movq	%r10, (%rax)
+	movq	%r10, (%r11)
+	decq	%rcx
+	jnz	1b
+	movl	%r9d, (%rdx)
+	movq	%r10, 8(%rdx)
+	xorl	%eax, %eax
+	ret
+3:	popq	%rdx
+	ret
+4:	popq	%rdx
+	notq	%rax
+	ret
+
 /* void touch(u64 start, u64 npages, u64 value): one u64 per page */
 function touch
 1:	movq	%rdx, (%rdi)

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * VMs that come and go leave nothing behind: free memory is what it was after hundreds of them,
+ * and so is it after thousands of slots.
+ */
+#include <fcntl.h>
+#include "hvtest.h"
+#include "kselftest_harness.h"
+
+#define GPA	0x20000000UL
+#define NPAGES	256UL
+#define CYCLES	300U
+/* Distance of slots: each needs a table of its own */
+#define GAP	0x200000UL
+/* KiB that other parts of the kernel may take meanwhile: less than a page a cycle */
+#define SLACK	800L
+
+static void write_file(const char *path, const char *value)
+{
+	int fd = open(path, O_WRONLY);
+
+	if (fd < 0 || write(fd, value, strlen(value)) < 0)
+		die("%s", path);
+	close(fd);
+}
+
+/* Free memory in KiB, caches aside, as soon as what is freed later has been freed */
+static long free_memory(void)
+{
+	char line[128];
+	long kib = -1;
+	FILE *f;
+
+	sleep_us(200000);
+	write_file("/proc/sys/vm/drop_caches", "3");
+	sleep_us(100000);
+	f = fopen("/proc/meminfo", "r");
+	while (f && kib < 0 && fgets(line, sizeof(line), f))
+		if (sscanf(line, "MemFree: %ld", &kib) != 1)
+			kib = -1;
+	if (f)
+		fclose(f);
+	return kib;
+}
+
+/* Make a VM, run it, log, change slots, and close it in one of the possible orders. */
+static void cycle(uint8_t *mem, unsigned int i)
+{
+	struct vm *vm = vm_create(i & 1 ? VM_IRQCHIP : 0);
+	struct hv_dirty_log log = { .slot = 1 };
+	static uint64_t bits[NPAGES / 64];
+	struct vcpu *vcpu;
+
+	log.dirty_bitmap = (uintptr_t)bits;
+	vm_load(vm, "basic");
+	vcpu = vcpu_create(vm, 0);
+	vcpu_long_mode(vcpu, NULL);
+	must(vm_slot(vm, 1, GPA, NPAGES * PAGE, mem, i & 2 ? HV_MEM_LOG_DIRTY_PAGES : 0));
+	guest_call(vcpu, "touch", GPA, NPAGES, i);
+	if (i & 2)
+		must(hv_ioctl(vm->fd, HV_GET_DIRTY_LOG, &log));
+	if (i & 4)
+		must(vm_slot(vm, 1, 0, 0, NULL, 0));
+	if (i & 8)
+		close(hv_ioctl(vcpu->fd, HV_GET_STATS_FD, 0));
+	vcpu_free(vcpu);
+	vm_free(vm);
+}
+
+TEST(vms)
+{
+	uint8_t *mem = ram_alloc(NPAGES * PAGE);
+	long before, after;
+	unsigned int i;
+
+	memset(mem, 1, NPAGES * PAGE);
+	for (i = 0; i < 32; i++)
+		cycle(mem, i);
+	before = free_memory();
+	for (i = 0; i < CYCLES; i++)
+		cycle(mem, i);
+	after = free_memory();
+	TH_LOG("%ld KiB free before, %ld after", before, after);
+	EXPECT_LT(0, before);
+	EXPECT_GT(SLACK, before - after);
+}
+
+/* Slots come, are touched and go, three thousand times; as many at a time as there can be. */
+TEST(slots)
+{
+	struct vm *vm = vm_create(0);
+	long before, after, nr = check_cap(vm->fd, HV_CAP_NR_MEMSLOTS), i, round;
+	uint8_t *mem = ram_alloc(NPAGES * PAGE);
+	struct vcpu *vcpu;
+
+	if (nr > 512)
+		nr = 512;
+	vm_load(vm, "basic");
+	vcpu = vcpu_create(vm, 0);
+	vcpu_long_mode(vcpu, NULL);
+	memset(mem, 1, NPAGES * PAGE);
+	before = free_memory();
+	for (round = 0; round < 6; round++) {
+		for (i = 1; i < nr; i++)
+			ASSERT_EQ(0, vm_slot(vm, i, GPA + i * GAP, PAGE,
+					     mem + i % NPAGES * PAGE, 0));
+		for (i = 1; i < nr; i += 17)
+			guest_call(vcpu, "store", GPA + i * GAP, i);
+		for (i = 1; i < nr; i++)
+			ASSERT_EQ(0, vm_slot(vm, i, 0, 0, NULL, 0));
+	}
+	after = free_memory();
+	TH_LOG("%ld KiB free before, %ld after", before, after);
+	EXPECT_GT(SLACK, before - after);
+	vcpu_free(vcpu);
+	vm_free(vm);
+}
+
+TEST_HARNESS_MAIN
