@@ -321,6 +321,9 @@ TEST_F_TIMEOUT(irqfd, none_is_lost, 300)
 	pthread_t t;
 	unsigned long i, total;
 
+	/* Its VMRUN ignores VMCB.interrupt_shadow: an interrupt can come between STI and HLT. */
+	if (cpu_is_tcg() && !cpu_is_intel())
+		SKIP(return, "TCG forgets STI's shadow at VMRUN, the guest would halt for ever");
 	ASSERT_EQ(0, irqfd(self->vm, self->fd, GSI, 0));
 	guest_start(self->vcpu, "follow", 1, &n);
 	runner_start(&r, self->vcpu);

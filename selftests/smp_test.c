@@ -294,8 +294,12 @@ TEST_F(smp, shared_counter)
 	seen = *counter;
 	EXPECT_TRUE(wait_for(*counter > seen + 1000));
 	runner_stop(&other);
-	EXPECT_EQ(-EINTR, self->runner.result);
-	EXPECT_EQ(-EINTR, other.result);
+	EXPECT_EQ(-EINTR, self->runner.result) {
+		vcpu_dump(self->ap);
+	}
+	EXPECT_EQ(-EINTR, other.result) {
+		vcpu_dump(self->bsp);
+	}
 }
 
 TEST_HARNESS_MAIN
