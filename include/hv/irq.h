@@ -98,6 +98,8 @@ bool hv_lapic_accepts_extint(struct hv_vcpu *vcpu);
 void hv_lapic_lint0(struct hv_vcpu *vcpu);
 /* Expired timer: post its LVT entry (HV_REQ_TIMER) */
 void hv_lapic_timer_fire(struct hv_vcpu *vcpu);
+void hv_lapic_eoi(struct hv_vcpu *vcpu);
+bool hv_lapic_eoi_is_private(struct hv_vcpu *vcpu);
 u64 hv_lapic_get_tpr(struct hv_vcpu *vcpu);	/* as CR8, 0..15 */
 void hv_lapic_set_tpr(struct hv_vcpu *vcpu, u64 cr8);
 /* IA32_APIC_BASE: 0, or 1 = #GP */

@@ -58,6 +58,8 @@ struct hv_clock {
  * @preempted_told: the area says KVM_VCPU_PREEMPTED; the vCPU's thread, preemption off
  * @poll_control: MSR_KVM_POLL_CONTROL
  * @unhalted: the next HLT ends at once (KVM_HC_KICK_CPU); other vCPUs set it
+ * @eoi_msr: MSR_KVM_PV_EOI_EN
+ * @eoi_offered: the guest may signal the next EOI there; the vCPU's thread
  * @clock_last: the clock as last told to the guest; clock.lock of the VM
  */
 struct hv_pv_vcpu {
@@ -72,6 +74,8 @@ struct hv_pv_vcpu {
 	bool preempted_told;
 	u64 poll_control;
 	bool unhalted;
+	u64 eoi_msr;
+	bool eoi_offered;
 	struct hv_clock_point clock_last;
 };
 
@@ -86,6 +90,11 @@ void hv_clock_vm_leave(struct hv_vm *vm);
 /* One CPU left, interrupts off, all tasks frozen; timekeeping runs */
 void hv_clock_suspend(void);
 void hv_clock_resume(void);
+
+/* ---- src/x86/pv_eoi.c ---- */
+/* The vCPU's thread: before the entry, interrupts off; and after the exit, under vm->srcu */
+void hv_pv_eoi_offer(struct hv_vcpu *vcpu);
+void hv_pv_eoi_collect(struct hv_vcpu *vcpu);
 
 /* ---- src/x86/pv_steal.c ---- */
 /* The vCPU's thread, before it enters: HV_REQ_STEAL. Under vm->srcu */

@@ -38,6 +38,7 @@ typedef __s32 s32;
 #define get_zeroed_page(gfp)	\
 	((unsigned long)memset(aligned_alloc(PAGE_SIZE, PAGE_SIZE), 0, PAGE_SIZE))
 #define free_page(p)		free((void *)(p))
+#define hweight32(x)		((unsigned int)__builtin_popcount(x))
 #define preempt_disable()	((void)0)
 #define preempt_enable()	((void)0)
 

@@ -95,6 +95,7 @@ static int hv_vcpu_enter(struct hv_vcpu *vcpu)
 	}
 
 	hv_inject_events(vcpu);
+	hv_pv_eoi_offer(vcpu);
 	/* A request made by that: nobody has sent an IPI for it. */
 	if (unlikely(hv_req_pending(vcpu)))
 		host_kick_cpu(smp_processor_id());
@@ -113,6 +114,8 @@ static int hv_vcpu_enter(struct hv_vcpu *vcpu)
 	preempt_enable();
 
 	hv_vcpu_srcu_lock(vcpu);
+	if (vcpu->x86.pv.eoi_offered)
+		hv_pv_eoi_collect(vcpu);
 	return hv_call(handle_exit, vcpu);
 }
 

@@ -210,6 +210,40 @@ static void apic_eoi(struct hv_lapic *apic)
 }
 
 /**
+ * hv_lapic_eoi() - EOI: the interrupt of the highest priority in service has been handled
+ * @vcpu: vCPU with a LAPIC, by its own thread
+ *
+ * Context: vcpu->mutex held.
+ */
+void hv_lapic_eoi(struct hv_vcpu *vcpu)
+{
+	apic_eoi(vcpu->x86.lapic);
+}
+
+/**
+ * hv_lapic_eoi_is_private() - could the next EOI come late without anyone noticing?
+ * @vcpu: vCPU with a LAPIC, by its own thread
+ *
+ * One interrupt is in service and it was edge-triggered, so that no IOAPIC waits; and no
+ * other one is pending.
+ *
+ * Context: any.
+ */
+bool hv_lapic_eoi_is_private(struct hv_vcpu *vcpu)
+{
+	struct hv_lapic *apic = vcpu->x86.lapic;
+	int vector = apic_highest(apic_reg(apic, APIC_R_ISR));
+	unsigned int i, in_service = 0;
+
+	if (vector < 0 || apic_test_vector(apic, APIC_R_TMR, vector) ||
+	    apic_highest(apic_reg(apic, APIC_R_IRR)) >= 0)
+		return false;
+	for (i = 0; i < APIC_VECTOR_WORDS; i++)
+		in_service += hweight32(*apic_reg(apic, APIC_R_ISR + i));
+	return in_service == 1;
+}
+
+/**
  * hv_lapic_get_tpr() - CR8
  * @vcpu: vCPU with the mutex held
  *

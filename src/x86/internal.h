@@ -97,6 +97,10 @@ void hv_pv_reset(struct hv_vcpu *vcpu, bool init);
 int hv_get_poll_control(struct hv_vcpu *vcpu, u32 index, u64 *val, bool host);
 int hv_set_poll_control(struct hv_vcpu *vcpu, u32 index, u64 val, bool host);
 
+/* pv_eoi.c */
+int hv_get_pv_eoi(struct hv_vcpu *vcpu, u32 index, u64 *val, bool host);
+int hv_set_pv_eoi(struct hv_vcpu *vcpu, u32 index, u64 val, bool host);
+
 /* pv_steal.c */
 int hv_get_steal_time(struct hv_vcpu *vcpu, u32 index, u64 *val, bool host);
 int hv_set_steal_time(struct hv_vcpu *vcpu, u32 index, u64 val, bool host);

@@ -343,6 +343,8 @@ static const struct hv_msr_desc hv_msrs[] = {
 	  .get = hv_get_system_time, .set = hv_set_system_time },
 	{ .first = MSR_KVM_STEAL_TIME, .flags = HV_MSR_SAVE, .valid = HV_ALL,
 	  .get = hv_get_steal_time, .set = hv_set_steal_time },
+	{ .first = MSR_KVM_PV_EOI_EN, .flags = HV_MSR_SAVE, .valid = HV_ALL,
+	  .get = hv_get_pv_eoi, .set = hv_set_pv_eoi },
 	{ .first = MSR_KVM_POLL_CONTROL, .flags = HV_MSR_SAVE, .valid = HV_POLL_CONTROL_HOST,
 	  .get = hv_get_poll_control, .set = hv_set_poll_control },
 	{ .first = MSR_EFER, .valid = HV_ALL, .get = hv_get_efer, .set = hv_set_efer_msr },

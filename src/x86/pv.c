@@ -13,6 +13,7 @@
 
 #define HV_PV_FEATURES		(BIT(KVM_FEATURE_CLOCKSOURCE) | BIT(KVM_FEATURE_NOP_IO_DELAY) | \
 				 BIT(KVM_FEATURE_CLOCKSOURCE2) | BIT(KVM_FEATURE_PV_UNHALT) | \
+				 BIT(KVM_FEATURE_PV_EOI) | \
 				 BIT(KVM_FEATURE_PV_SEND_IPI) | \
 				 BIT(KVM_FEATURE_POLL_CONTROL) | \
 				 BIT(KVM_FEATURE_PV_SCHED_YIELD) | \
@@ -30,6 +31,7 @@ static const struct {
 	{ MSR_KVM_WALL_CLOCK_NEW, KVM_FEATURE_CLOCKSOURCE2 },
 	{ MSR_KVM_SYSTEM_TIME_NEW, KVM_FEATURE_CLOCKSOURCE2 },
 	{ MSR_KVM_STEAL_TIME, KVM_FEATURE_STEAL_TIME },
+	{ MSR_KVM_PV_EOI_EN, KVM_FEATURE_PV_EOI },
 	{ MSR_KVM_POLL_CONTROL, KVM_FEATURE_POLL_CONTROL },
 };
 
@@ -139,6 +141,8 @@ void hv_pv_reset(struct hv_vcpu *vcpu, bool init)
 {
 	hv_pvclock_reset(vcpu);
 	vcpu->x86.pv.steal_time = 0;
+	vcpu->x86.pv.eoi_msr = 0;
+	vcpu->x86.pv.eoi_offered = false;
 	WRITE_ONCE(vcpu->x86.pv.unhalted, false);
 	if (!init)
 		vcpu->x86.pv.poll_control = HV_POLL_CONTROL_HOST;
