@@ -306,6 +306,96 @@ TEST_F(pvclock, tsc_written)
 	EXPECT_EQ(HV_CLOCK_TSC_STABLE, vm_clock(self).flags & HV_CLOCK_TSC_STABLE);
 }
 
+#define CLOCKSOURCE	"/sys/devices/system/clocksource/clocksource0/"
+
+/* Another clocksource than the TSC, false if the host has none. */
+static bool other_clocksource(char *name, size_t size)
+{
+	char all[128] = "", *one, *rest = all;
+	FILE *f = fopen(CLOCKSOURCE "available_clocksource", "r");
+
+	if (!f)
+		return false;
+	if (!fgets(all, sizeof(all), f))
+		all[0] = 0;
+	fclose(f);
+	all[strcspn(all, "\n")] = 0;
+	while ((one = strsep(&rest, " "))) {
+		if (!*one || !strcmp(one, "tsc"))
+			continue;
+		snprintf(name, size, "%s", one);
+		return true;
+	}
+	return false;
+}
+
+static bool set_clocksource(const char *name)
+{
+	FILE *f = fopen(CLOCKSOURCE "current_clocksource", "w");
+	bool ok;
+
+	if (!f)
+		return false;
+	ok = fputs(name, f) >= 0;
+	return !fclose(f) && ok;
+}
+
+/* Both vCPUs' clocks and the VM's; none may be before @last. Returns the latest. */
+static uint64_t check_clocks(struct __test_metadata *_metadata, FIXTURE_DATA(pvclock) *self,
+			     uint64_t last)
+{
+	uint64_t slack = device_is_kvm() ? SLACK : 0;
+	uint64_t now;
+	unsigned int i;
+
+	for (i = 0; i < 2; i++) {
+		now = guest_clock(self, i);
+		EXPECT_GE(now + slack, last);
+		EXPECT_LT(now, last + 10 * SECOND);
+		last = now;
+	}
+	now = vm_clock(self).clock;
+	EXPECT_GE(now + slack, last);
+	EXPECT_LT(now, last + 10 * SECOND);
+	return now;
+}
+
+/*
+ * The host ceases to keep its time with the TSC, and begins again: guests are told that
+ * their clocks can't be compared, then that they can, and time goes on.
+ */
+TEST_F(pvclock, host_changes_clocksource)
+{
+	char other[32];
+	uint64_t now;
+	unsigned int i, n;
+
+	if (!host_has_tsc_clock() || !other_clocksource(other, sizeof(other)))
+		SKIP(return, "the host has no two clocksources");
+	for (i = 0; i < 2; i++)
+		enable(self, i);
+	now = guest_clock(self, 0);
+	for (n = 0; n < 3; n++) {
+		now = check_clocks(_metadata, self, now);
+		if (!device_is_kvm())
+			EXPECT_EQ(STABLE, page(self, 0)->flags);
+		if (!set_clocksource(other))
+			SKIP(return, "may not change the clocksource");
+		ASSERT_TRUE(wait_for(!host_has_tsc_clock()));
+		sleep_us(20000);
+		now = check_clocks(_metadata, self, now);
+		EXPECT_EQ(0, page(self, 0)->flags | page(self, 1)->flags);
+		EXPECT_EQ(0, vm_clock(self).flags);
+		ASSERT_TRUE(set_clocksource("tsc"));
+		ASSERT_TRUE(wait_for(host_has_tsc_clock()));
+		sleep_us(20000);
+		now = check_clocks(_metadata, self, now);
+		/* KVM looks for it at the next chance only. */
+		if (!device_is_kvm())
+			EXPECT_EQ(STABLE, page(self, 0)->flags & page(self, 1)->flags);
+	}
+}
+
 static void move(struct runner *r, unsigned int cpu)
 {
 	cpu_set_t set;
