@@ -76,6 +76,15 @@ TEST_F(pv_eoi, ends_interrupts)
 	EXPECT_FALSE(in_service(self));
 }
 
+/* An interrupt that waits for the EOI takes the offer back: the guest signals EOI itself. */
+TEST_F(pv_eoi, taken_back)
+{
+	guest_call(self->vcpu, "wrmsr_", MSR_KVM_PV_EOI_EN, WORD | 1);
+	EXPECT_EQ(0, guest_call(self->vcpu, "self_ipis", IPIS, WORD, 1));
+	EXPECT_EQ(2 * IPIS, guest_u64(self->vm, "irq_total"));
+	EXPECT_FALSE(in_service(self));
+}
+
 /* Without memory there the guest still gets its interrupts. */
 TEST_F(pv_eoi, no_memory)
 {

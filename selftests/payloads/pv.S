@@ -156,25 +156,32 @@ function timer_halts
 	ret
 
 /*
- * u64 self_ipis(u64 n, u8 *word): send itself an interrupt n times. Its handler ends it as Linux
- * does: the bit in the word, or EOI. Returns how often the bit was enough; "irq_total" counts.
+ * u64 self_ipis(u64 n, u8 *word, bool behind): send itself an interrupt n times. Each is ended
+ * as Linux does: the bit in the word, or EOI; if @behind, another one waits behind it by then.
+ * Returns how often the bit was enough; "irq_total" counts.
  */
 function self_ipis
+	xorl	%eax, %eax
 	movl	$GUEST_APIC, %r8d
 	movl	$0x1ff, 0xf0(%r8)
 	movl	$0, eoi				/* the handler of runtime.S leaves it to us */
-	xorl	%eax, %eax
 	sti
 1:	movq	irq_total, %rcx
 	movl	$0x40052, 0x300(%r8)		/* fixed, to self, vector 0x52 */
 2:	cmpq	%rcx, irq_total
 	je	2b
-	btrl	$0, (%rsi)
+	testq	%rdx, %rdx
+	jz	5f
+	movl	$0x40042, 0x300(%r8)		/* of a lower priority */
+5:	btrl	$0, (%rsi)
 	jnc	3f
 	incq	%rax
 	jmp	4f
 3:	movl	$0, 0xb0(%r8)
-4:	decq	%rdi
+4:	testq	%rdx, %rdx
+	jz	6f
+	movl	$0, 0xb0(%r8)			/* of the one behind, which has come */
+6:	decq	%rdi
 	jnz	1b
 	cli
 	ret
