@@ -20,6 +20,8 @@ struct svm_caps svm_caps __ro_after_init;
 #define CPUID_VMCB_CLEAN	BIT(5)
 #define CPUID_FLUSH_BY_ASID	BIT(6)
 #define CPUID_DECODE_ASSISTS	BIT(7)
+#define CPUID_PAUSE_FILTER	BIT(10)
+#define CPUID_PAUSE_THRESHOLD	BIT(12)
 #define CPUID_AVIC		BIT(13)
 #define CPUID_V_SPEC_CTRL	BIT(20)
 
@@ -85,6 +87,8 @@ int __init svm_caps_init(void)
 		.flush_by_asid = edx & CPUID_FLUSH_BY_ASID,
 		.clean_bits = edx & CPUID_VMCB_CLEAN,
 		.tsc_ratio = edx & CPUID_TSC_RATE,
+		.pause_filter = hv_ple_gap() && (edx & CPUID_PAUSE_FILTER),
+		.pause_threshold = edx & CPUID_PAUSE_THRESHOLD,
 		.v_spec_ctrl = edx & CPUID_V_SPEC_CTRL,
 		.avic = edx & CPUID_AVIC,
 	};

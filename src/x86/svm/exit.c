@@ -187,6 +187,7 @@ static const struct svm_exit svm_exits[SVM_NR_EXITS] = {
 	[SVM_EXIT_RSM]			= { hv_emulate_ud,		"rsm" },
 	[SVM_EXIT_IRET]			= { svm_exit_iret,		"iret" },
 	[SVM_EXIT_INVD]			= { hv_emulate_invd,		"invd" },
+	[SVM_EXIT_PAUSE]		= { hv_emulate_pause,		"pause" },
 	[SVM_EXIT_HLT]			= { hv_emulate_hlt,		"hlt" },
 	[SVM_EXIT_INVLPGA]		= { hv_emulate_ud,		"invlpga" },
 	[SVM_EXIT_IOIO]			= { svm_exit_io,		"io" },

@@ -3,6 +3,7 @@
  * The SVM backend: its table, SVM on a CPU, VM and vCPU objects.
  */
 #include <linux/gfp.h>
+#include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/percpu.h>
 #include <linux/printk.h>
@@ -75,12 +76,13 @@ static int __init svm_setup(void)
 	r = host_mitigations_init(&svm_mitigations);
 	if (r)
 		goto out_iopm;
-	pr_info("hv: svm: NPT, %u ASIDs%s%s%s%s%s%s\n", svm_caps.nr_asids,
+	pr_info("hv: svm: NPT, %u ASIDs%s%s%s%s%s%s%s\n", svm_caps.nr_asids,
 		svm_caps.flush_by_asid ? ", flush by ASID" : "",
 		svm_caps.nrips ? ", next RIP" : "",
 		svm_caps.decode_assists ? ", decode assists" : "",
 		svm_caps.clean_bits ? ", clean bits" : "",
 		svm_caps.v_spec_ctrl ? ", virtual SPEC_CTRL" : "",
+		svm_caps.pause_filter ? ", pause filter" : "",
 		svm_caps.avic ? ", AVIC not used" : "");
 	return 0;
 
@@ -206,6 +208,11 @@ static void svm_update(struct hv_vcpu *vcpu, unsigned int what)
 	}
 	if (what & HV_UPDATE_INTERCEPTS)
 		svm_update_intercepts(vcpu);
+	if ((what & HV_UPDATE_PLE) && svm_caps.pause_filter) {
+		/* Counts PAUSEs, not cycles */
+		svm->vmcb->control.pause_count = min_t(u32, vcpu->x86.ple_window, U16_MAX);
+		svm_dirty(svm, SVM_CLEAN_INTERCEPTS);
+	}
 }
 
 /* setup is called, and looked at, at module load only */

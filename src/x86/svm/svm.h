@@ -22,6 +22,8 @@
  * @clean_bits: the processor looks at the VMCB clean bits
  * @tsc_ratio: there is a TSC ratio MSR
  * @v_spec_ctrl: the VMCB holds the guest's IA32_SPEC_CTRL
+ * @pause_filter: PAUSE exits after a number of them, unless ple_gap is 0
+ * @pause_threshold: ... of one loop, in which they are near to each other
  * @avic: there is an AVIC (left off)
  */
 struct svm_caps {
@@ -32,6 +34,8 @@ struct svm_caps {
 	bool clean_bits;
 	bool tsc_ratio;
 	bool v_spec_ctrl;
+	bool pause_filter;
+	bool pause_threshold;
 	bool avic;
 };
 

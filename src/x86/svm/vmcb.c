@@ -3,6 +3,7 @@
  * The VMCB and the permission maps: allocation, contents that do not change, dump.
  */
 #include <linux/gfp.h>
+#include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/printk.h>
 #include <linux/ratelimit.h>
@@ -95,6 +96,11 @@ void svm_vmcb_init(struct hv_vcpu *vcpu)
 			   SVM_INTERCEPT_XSETBV | SVM_INTERCEPT_RDPRU;
 	ctl->intercepts3 = SVM_INTERCEPT_INVLPGB | SVM_INTERCEPT_MCOMMIT |
 			   SVM_INTERCEPT_TLBSYNC;
+	/* The count comes with HV_UPDATE_PLE; 0 cycles is no threshold (APM 2 15.14.4). */
+	if (svm_caps.pause_filter)
+		ctl->intercepts |= SVM_INTERCEPT_PAUSE;
+	if (svm_caps.pause_filter && svm_caps.pause_threshold)
+		ctl->pause_threshold = min_t(u32, hv_ple_gap(), U16_MAX);
 	ctl->iopm_pa = svm_pa(svm_iopm);
 	ctl->msrpm_pa = svm_pa(svm->msrpm);
 	ctl->vintr = SVM_V_INTR_MASKING;

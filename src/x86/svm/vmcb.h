@@ -27,6 +27,7 @@
 #define SVM_INTERCEPT_RSM		BIT(19)
 #define SVM_INTERCEPT_IRET		BIT(20)
 #define SVM_INTERCEPT_INVD		BIT(22)
+#define SVM_INTERCEPT_PAUSE		BIT(23)
 #define SVM_INTERCEPT_HLT		BIT(24)
 #define SVM_INTERCEPT_INVLPGA		BIT(26)
 #define SVM_INTERCEPT_IOIO		BIT(27)
@@ -86,7 +87,7 @@
 #define SVM_EVENT_ERROR_SHIFT	32
 
 /* VMCB clean bits (APM 2 15.15.3): a set bit says that the fields have not changed */
-#define SVM_CLEAN_INTERCEPTS	BIT(0)	/* and TSC offset */
+#define SVM_CLEAN_INTERCEPTS	BIT(0)	/* and TSC offset, pause filter */
 #define SVM_CLEAN_ASID		BIT(2)
 #define SVM_CLEAN_TPR		BIT(3)	/* virtual interrupts */
 #define SVM_CLEAN_NP		BIT(4)	/* nested paging, guest PAT */
@@ -114,6 +115,7 @@
 #define SVM_EXIT_RSM		0x73
 #define SVM_EXIT_IRET		0x74
 #define SVM_EXIT_INVD		0x76
+#define SVM_EXIT_PAUSE		0x77
 #define SVM_EXIT_HLT		0x78
 #define SVM_EXIT_INVLPGA	0x7a
 #define SVM_EXIT_IOIO		0x7b
