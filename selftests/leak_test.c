@@ -67,6 +67,36 @@ static void cycle(uint8_t *mem, unsigned int i)
 	vm_free(vm);
 }
 
+/* Tables of a VM that doesn't run are given back when the host wants memory; it runs on. */
+TEST(reclaim)
+{
+	struct vm *vm = vm_create(0);
+	uint8_t *mem = ram_alloc(NPAGES * PAGE);
+	struct vcpu *vcpu;
+	uint64_t before;
+	unsigned int i;
+
+	if (device_is_kvm())
+		SKIP(return, "KVM doesn't");
+	vm_load(vm, "basic");
+	vcpu = vcpu_create(vm, 0);
+	vcpu_long_mode(vcpu, NULL);
+	/* A table of its own for each slot */
+	for (i = 0; i < 64; i++) {
+		ASSERT_EQ(0, vm_slot(vm, 1 + i, GPA + i * GAP, PAGE, mem + i * PAGE, 0));
+		guest_call(vcpu, "store", GPA + i * GAP, i);
+	}
+	before = vm_stat(vm, "table_pages");
+	EXPECT_LE(64, before);
+	write_file("/proc/sys/vm/drop_caches", "2");
+	EXPECT_GE(before / 2, vm_stat(vm, "table_pages"));
+	for (i = 0; i < 64; i++)
+		EXPECT_EQ(i, guest_call(vcpu, "load", GPA + i * GAP));
+	EXPECT_LE(64, vm_stat(vm, "table_pages"));
+	vcpu_free(vcpu);
+	vm_free(vm);
+}
+
 TEST(vms)
 {
 	uint8_t *mem = ram_alloc(NPAGES * PAGE);

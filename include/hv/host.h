@@ -149,6 +149,9 @@ int host_get_page(unsigned long hva, bool write, bool *writable, struct page **p
 int host_get_pfnmap(unsigned long hva, bool write, bool *writable, u64 *pfn);
 bool host_pfn_is_ram(u64 pfn);
 unsigned int host_mapping_level(unsigned long hva);	/* 1: 4 KiB, 2: 2 MiB, 3: 1 GiB */
+/* Memory that can be given back: how many objects, and free some: number freed, -1: not now */
+int host_shrinker_register(unsigned long (*count)(void), long (*scan)(unsigned long nr));
+void host_shrinker_unregister(void);
 void host_page_used(struct page *page, bool write);	/* mapped into a guest */
 
 /* ---- src/host/clock.c: the host's time and its TSC ---- */

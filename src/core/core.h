@@ -23,6 +23,10 @@ long hv_sys_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
 long hv_vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
 long hv_vcpu_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
 
+/* mmu.c */
+int hv_mmu_module_init(void);
+void hv_mmu_module_exit(void);
+
 /* nx_huge.c */
 void hv_nx_huge_init(void);
 

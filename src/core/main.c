@@ -124,15 +124,20 @@ static int __init hv_init(void)
 	if (rc)
 		goto err_x86;
 	hv_nx_huge_init();
+	rc = hv_mmu_module_init();
+	if (rc)
+		goto err_cpus;
 	rc = misc_register(&hv_device);
 	if (rc) {
 		pr_err("can't register /dev/hv: error %d\n", rc);
-		goto err_cpus;
+		goto err_mmu;
 	}
 	pr_info("/dev/hv is ready: %s backend, up to %u vCPUs and %u memory slots in a VM\n",
 		hv_backend->name, HV_MAX_VCPUS, HV_MAX_MEMSLOTS);
 	return 0;
 
+err_mmu:
+	hv_mmu_module_exit();
 err_cpus:
 	hv_cpus_exit();
 err_x86:
@@ -145,6 +150,7 @@ err_backend:
 static void __exit hv_exit(void)
 {
 	misc_deregister(&hv_device);
+	hv_mmu_module_exit();
 	hv_cpus_exit();
 	hv_x86_exit();
 	hv_backend_exit();

@@ -30,6 +30,7 @@
 #include <hv/memory.h>
 #include <hv/vcpu.h>
 #include <hv/vm.h>
+#include "core.h"
 #include "dirty.h"
 #include "mmu.h"
 
@@ -686,6 +687,91 @@ static void mmu_zap_all(struct hv_vm *vm)
 
 	hv_mmu_flush(vm, seq);
 	hv_s2_cache_free(&tables);
+}
+
+/* No vCPU is on a CPU: what is taken away isn't missed at once. */
+static bool mmu_idle(struct hv_vm *vm)
+{
+	struct hv_vcpu *vcpu;
+	unsigned int i;
+
+	hv_for_each_vcpu(i, vcpu, vm)
+		if (READ_ONCE(vcpu->loaded))
+			return false;
+	return true;
+}
+
+/* Table pages that can be had from a VM */
+static unsigned long mmu_reclaimable(struct hv_vm *vm)
+{
+	s64 pages = atomic64_read(&vm->stats.table_pages);
+
+	/* The top one stays. */
+	return pages > 1 && mmu_idle(vm) ? pages - 1 : 0;
+}
+
+/*
+ * The host is short of memory: how many pages are in the tables of idle VMs. Called in
+ * reclaim, which may come from under any lock but hv_mmu.lock: the lock is only tried.
+ */
+static unsigned long mmu_reclaim_count(void)
+{
+	unsigned long n = 0;
+	struct hv_vm *vm;
+
+	if (!mutex_trylock(&mmu_vms_lock))
+		return 0;
+	list_for_each_entry(vm, &mmu_vms, mmu.link)
+		n += mmu_reclaimable(vm);
+	mutex_unlock(&mmu_vms_lock);
+	return n;
+}
+
+/* Free about @nr of them, from the VM that was left alone for longest. -1: not now */
+static long mmu_reclaim_scan(unsigned long nr)
+{
+	unsigned long freed = 0;
+	struct hv_vm *vm, *next;
+	LIST_HEAD(done);
+
+	if (!mutex_trylock(&mmu_vms_lock))
+		return -1;
+	list_for_each_entry_safe(vm, next, &mmu_vms, mmu.link) {
+		unsigned long before = mmu_reclaimable(vm);
+		s64 after;
+
+		if (freed >= nr)
+			break;
+		if (!before)
+			continue;
+		mmu_zap_all(vm);
+		after = atomic64_read(&vm->stats.table_pages) - 1;
+		if (after < (s64)before)
+			freed += before - after;
+		list_move_tail(&vm->mmu.link, &done);
+	}
+	list_splice_tail(&done, &mmu_vms);
+	mutex_unlock(&mmu_vms_lock);
+	return freed;
+}
+
+/**
+ * hv_mmu_module_init - let the host reclaim tables
+ *
+ * Context: module load.
+ * Return: 0 or -ENOMEM.
+ */
+int __init hv_mmu_module_init(void)
+{
+	return host_shrinker_register(mmu_reclaim_count, mmu_reclaim_scan);
+}
+
+/**
+ * hv_mmu_module_exit - undo hv_mmu_module_init()
+ */
+void hv_mmu_module_exit(void)
+{
+	host_shrinker_unregister();
 }
 
 /**

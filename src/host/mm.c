@@ -8,6 +8,7 @@
 #include <linux/page-flags.h>
 #include <linux/pgtable.h>
 #include <linux/sched.h>
+#include <linux/shrinker.h>
 #include <linux/swap.h>
 #include <hv/host.h>
 
@@ -194,4 +195,82 @@ void host_page_used(struct page *page, bool write)
 	if (write)
 		SetPageDirty(page);
 	mark_page_accessed(page);
+}
+
+/* ---- the shrinker: one for the module ---- */
+
+static unsigned long (*shrink_count)(void);
+static long (*shrink_scan)(unsigned long nr);
+
+static unsigned long host_shrink_count(struct shrinker *s, struct shrink_control *sc)
+{
+	return shrink_count() ?: SHRINK_EMPTY;
+}
+
+static unsigned long host_shrink_scan(struct shrinker *s, struct shrink_control *sc)
+{
+	long freed = shrink_scan(sc->nr_to_scan);
+
+	return freed < 0 ? SHRINK_STOP : freed;
+}
+
+#ifdef HOST_HAVE_SHRINKER_ALLOC
+static struct shrinker *host_shrinker;
+
+static int shrinker_add(void)
+{
+	host_shrinker = shrinker_alloc(0, "hv-mmu");
+	if (!host_shrinker)
+		return -ENOMEM;
+	host_shrinker->count_objects = host_shrink_count;
+	host_shrinker->scan_objects = host_shrink_scan;
+	shrinker_register(host_shrinker);
+	return 0;
+}
+
+static void shrinker_del(void)
+{
+	shrinker_free(host_shrinker);
+}
+#else
+static struct shrinker host_shrinker = {
+	.count_objects = host_shrink_count,
+	.scan_objects = host_shrink_scan,
+	.seeks = DEFAULT_SEEKS,
+};
+
+static int shrinker_add(void)
+{
+	return register_shrinker(&host_shrinker, "hv-mmu");
+}
+
+static void shrinker_del(void)
+{
+	unregister_shrinker(&host_shrinker);
+}
+#endif
+
+/**
+ * host_shrinker_register - be asked for memory when the host is short of it
+ * @count: how many objects can be freed
+ * @scan: free about so many; returns how many were freed, -1: not now
+ *
+ * Both are called in reclaim: they must not wait for a lock under which memory is allocated.
+ *
+ * Context: module load.
+ * Return: 0 or -ENOMEM.
+ */
+int host_shrinker_register(unsigned long (*count)(void), long (*scan)(unsigned long nr))
+{
+	shrink_count = count;
+	shrink_scan = scan;
+	return shrinker_add();
+}
+
+/**
+ * host_shrinker_unregister - undo host_shrinker_register()
+ */
+void host_shrinker_unregister(void)
+{
+	shrinker_del();
 }

@@ -33,3 +33,6 @@ ccflags-y += $(call host-decl,EVENTFD_COUNT,'eventfd_signal.struct eventfd_ctx .
 
 # hrtimer_setup(), else hrtimer_init() and a store of the callback
 ccflags-y += $(call host-decl,HRTIMER_SETUP,'void hrtimer_setup.struct',include/linux/hrtimer.h)
+
+# shrinker_alloc() and shrinker_register(), else register_shrinker() of a structure of one's own
+ccflags-y += $(call host-export,SHRINKER_ALLOC,shrinker_alloc)
