@@ -184,13 +184,11 @@ static void *runner_main(void *arg)
 {
 	struct runner *r = arg;
 
-	while (!r->stop) {
+	/* Once in any case: it may be stopped before it had a CPU. */
+	do {
 		r->runs++;
 		r->result = vcpu_run_raw(r->vcpu);
-		if (r->result == -EAGAIN || r->result == -EINTR)
-			continue;
-		break;
-	}
+	} while (!r->stop && (r->result == -EAGAIN || r->result == -EINTR));
 	r->done = true;
 	return NULL;
 }
