@@ -138,8 +138,6 @@ int hv_cpus_get(void)
 {
 	int rc = 0;
 
-	/* Outside of cpus_read_lock(), which it takes itself */
-	preempt_notifier_inc();
 	cpus_read_lock();
 	mutex_lock(&cpus_mutex);
 	if (!nr_users)
@@ -148,8 +146,6 @@ int hv_cpus_get(void)
 		nr_users++;
 	mutex_unlock(&cpus_mutex);
 	cpus_read_unlock();
-	if (rc)
-		preempt_notifier_dec();
 	return rc;
 }
 
@@ -166,7 +162,6 @@ void hv_cpus_put(void)
 		all_off();
 	mutex_unlock(&cpus_mutex);
 	cpus_read_unlock();
-	preempt_notifier_dec();
 }
 
 /**
@@ -296,7 +291,17 @@ static const struct host_power_ops power_ops = {
  */
 int __init hv_cpus_init(void)
 {
-	return host_power_register(&power_ops);
+	int rc;
+
+	/*
+	 * Here and not with the first VM: it patches the scheduler, for which every CPU is
+	 * interrupted several times. Without a VM it costs a task switch one look at a pointer.
+	 */
+	preempt_notifier_inc();
+	rc = host_power_register(&power_ops);
+	if (rc)
+		preempt_notifier_dec();
+	return rc;
 }
 
 /**
@@ -305,4 +310,5 @@ int __init hv_cpus_init(void)
 void hv_cpus_exit(void)
 {
 	host_power_unregister();
+	preempt_notifier_dec();
 }
