@@ -319,6 +319,10 @@ u64 hv_efer_reserved(struct hv_vcpu *vcpu, bool host)
 		ok |= EFER_LME | EFER_LMA;
 	if (boot_cpu_has(X86_FEATURE_NX) && (host || hv_cpuid_has(vcpu, 0x80000001, 0, 3, 20)))
 		ok |= EFER_NX;
+	/* Fast FXSAVE and FXRSTOR (APM 2 3.1.7) */
+	if (boot_cpu_has(X86_FEATURE_FXSR_OPT) &&
+	    (host || hv_cpuid_has(vcpu, 0x80000001, 0, 3, 25)))
+		ok |= EFER_FFXSR;
 	return ~ok;
 }
 
