@@ -38,6 +38,9 @@ void hv_pv_eoi_offer(struct hv_vcpu *vcpu)
 	if (likely(!(vcpu->x86.pv.eoi_msr & KVM_MSR_ENABLED)) ||
 	    !vcpu->x86.lapic || !hv_lapic_eoi_is_private(vcpu))
 		return;
+	/* It takes EOIs without an exit, and what is posted to it would wait for this one. */
+	if (hv_lapic_virtual(vcpu))
+		return;
 	idx = srcu_read_lock(&vm->srcu);
 	if (!hv_guest_write_nofault(vm, hv_pv_eoi_gpa(vcpu), &offered, sizeof(offered)))
 		vcpu->x86.pv.eoi_offered = true;
