@@ -17,7 +17,7 @@
 #define STALL_US	30000000	/* no progress for so long: something is lost */
 #define PAUSE_US	1000		/* between two changes, for the guests to go on */
 #define SETTLE_US	300		/* for a write that must not come */
-#define GONE		(~0UL)		/* what is read where there's no slot */
+#define GONE		(1UL << 63)	/* with the generation: read where there's no slot */
 
 #define MIGRATION	(1U << 0)
 #define SLOTS		(1U << 1)
@@ -25,6 +25,7 @@
 #define HOTPLUG		(1U << 3)
 
 struct stress_vcpu {
+	struct stress_vm *s;
 	struct vcpu *vcpu;
 	pthread_t thread;
 	volatile uint64_t *block;
@@ -36,6 +37,7 @@ struct stress_vm {
 	uint64_t generation[STRESS_WINDOWS];	/* what is there to read; the VM's number on top */
 	volatile uint64_t *buffer[2];	/* window 0 is one of these */
 	unsigned int current;
+	volatile uint64_t gone;		/* what window 0 reads while it has no slot */
 	volatile uint64_t *page;	/* window 1 */
 	volatile uint64_t *elsewhere;	/* and where it's moved to */
 };
@@ -92,7 +94,9 @@ static void flip_slot(unsigned int i)
 
 	expect(s, 0, 0);
 	must(vm_slot(s->vm, 1, 0, 0, NULL, 0));
-	expect(s, 0, GONE);
+	/* Never the same twice, or the guest could miss what was there in between. */
+	s->gone = s->generation[0] | GONE;
+	expect(s, 0, s->gone);
 	expect_still(old, "whose slot is gone");
 	new[0] = ++s->generation[0];
 	expect(s, 0, 0);
@@ -257,7 +261,9 @@ static void *vcpu_main(void *arg)
 			complain("vCPU %u: HV_RUN: %s", v->vcpu->id, strerror(-ret));
 		} else if (run->exit_reason == HV_EXIT_MMIO &&
 			   run->mmio.phys_addr - STRESS_WINDOW_GPA < PAGE) {
-			memset(run->mmio.data, 0xff, sizeof(run->mmio.data));
+			uint64_t gone = v->s->gone;
+
+			memcpy(run->mmio.data, &gone, sizeof(run->mmio.data));
 		} else if (run->exit_reason == HV_EXIT_IO && run->io.port == PORT_MARK) {
 			continue;
 		} else {
@@ -295,6 +301,7 @@ static void create(struct stress_vm *s, unsigned int number)
 		uint64_t block = GUEST_FREE + i * PAGE;
 		uint64_t args[] = { block, number ? 0 : STRESS_TIMER_COUNT };
 
+		v->s = s;
 		v->vcpu = vcpu_create(s->vm, i);
 		v->block = (volatile uint64_t *)(s->vm->ram + block);
 		v->block[STRESS_ID / 8] = i;
