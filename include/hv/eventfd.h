@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Event file descriptors: those that interrupt the guest.
+ * Event file descriptors: those that interrupt the guest, and those that it signals.
  */
 #ifndef HV_EVENTFD_H
 #define HV_EVENTFD_H
@@ -28,9 +28,40 @@ struct hv_irqfds {
 	struct work_struct cleanup;
 };
 
+/**
+ * enum hv_io_space - address spaces of the guest's I/O
+ * @HV_IO_MEMORY: guest-physical memory
+ * @HV_IO_PORTS: ports
+ * @HV_NR_IO_SPACES: number of them
+ */
+enum hv_io_space {
+	HV_IO_MEMORY,
+	HV_IO_PORTS,
+	HV_NR_IO_SPACES,
+};
+
+struct hv_ioeventfd_table;
+
+/**
+ * struct hv_ioeventfds - the ioeventfds of a VM
+ * @lock: serializes changes of the tables
+ * @table: by address space, NULL: none. Replaced whole under @lock, readers use vm->srcu
+ */
+struct hv_ioeventfds {
+	struct mutex lock;		/* changes of the tables */
+	struct hv_ioeventfd_table __rcu *table[HV_NR_IO_SPACES];
+};
+
 /* src/irq/irqfd.c */
 void hv_irqfds_init(struct hv_vm *vm);
 void hv_irqfds_release(struct hv_vm *vm);
 void hv_irqfd_acked(struct hv_vm *vm, u32 gsi);
+
+/* src/irq/ioeventfd.c */
+void hv_ioeventfds_init(struct hv_vm *vm);
+void hv_ioeventfds_destroy(struct hv_vm *vm);
+bool hv_ioeventfd_at(struct hv_vm *vm, enum hv_io_space space, u64 addr);
+bool hv_ioeventfd_signal(struct hv_vm *vm, enum hv_io_space space, u64 addr, unsigned int len,
+			 const void *data);
 
 #endif

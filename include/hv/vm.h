@@ -75,6 +75,7 @@ struct hv_vm_x86 {
  * @routing: GSI routing, replaced whole under @irq_lock, readers use RCU
  * @irq_lock: serializes changes of @routing
  * @irqfds: eventfds that interrupt
+ * @ioeventfds: eventfds that the guest signals
  * @x86: architecture part
  * @backend: private data of the backend
  * @stats: counters, see hv/stats.h
@@ -103,6 +104,7 @@ struct hv_vm {
 	struct hv_route_table __rcu *routing;
 	struct mutex irq_lock;		/* writers of routing */
 	struct hv_irqfds irqfds;
+	struct hv_ioeventfds ioeventfds;
 	struct hv_vm_x86 x86;
 	void *backend;
 	struct hv_vm_stats stats;

@@ -42,6 +42,8 @@ struct hv_mmio_page {
  * @access: HV_ACC_* that the processor has found to be allowed at @la; 0: @la is not known
  * @insn: bytes of the instruction if the processor gave them
  * @insn_len: their number, else 0
+ * @doorbell: result: it was a store that signaled an eventfd; of memory only the guest's
+ *	instruction was read, as the guest had it itself
  */
 struct hv_mmio_exit {
 	u64 gpa;
@@ -49,6 +51,7 @@ struct hv_mmio_exit {
 	unsigned int access;
 	const u8 *insn;
 	unsigned int insn_len;
+	bool doorbell;
 };
 
 /**
@@ -460,7 +463,7 @@ int hv_emulate_string_pio(struct hv_vcpu *vcpu, u16 port, unsigned int size, boo
 			  bool rep, unsigned int addr_size, enum hv_seg seg);
 
 /* ---- src/x86/mmio.c: an access that no memory slot backs ---- */
-int hv_emulate_mmio(struct hv_vcpu *vcpu, const struct hv_mmio_exit *exit);
+int hv_emulate_mmio(struct hv_vcpu *vcpu, struct hv_mmio_exit *exit);
 
 /* ---- src/x86/fetch.c: the instruction at RIP ---- */
 /* false: *r is what handle_exit is to return instead */

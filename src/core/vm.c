@@ -46,6 +46,7 @@ static void vm_destroy(struct kref *ref)
 	for (i = 0; i < vm->nr_vcpus; i++)
 		hv_vcpu_destroy(vm->vcpus[i]);
 	hv_routing_destroy(vm);
+	hv_ioeventfds_destroy(vm);
 	hv_backend->vm_destroy(vm);
 	hv_mmu_destroy(vm);
 	hv_x86_vm_destroy(vm);
@@ -211,6 +212,7 @@ static struct hv_vm *vm_create(void)
 	mutex_init(&vm->slots_lock);
 	mutex_init(&vm->irq_lock);
 	hv_irqfds_init(vm);
+	hv_ioeventfds_init(vm);
 	vm->id = atomic_inc_return(&last_vm_id);
 	vm->mm = current->mm;
 	mmgrab(vm->mm);

@@ -221,6 +221,7 @@ static const struct hv_ioctl vm_ioctls[] = {
 	{ HV_IRQ_LINE_STATUS, 0, .vm = irq_line_status },
 	{ HV_SIGNAL_MSI, 0, .vm = signal_msi },
 	{ HV_IRQFD, 0, .vm = hv_irqfd_call },
+	{ HV_IOEVENTFD, 0, .vm = hv_ioeventfd_call },
 	{ HV_SET_GSI_ROUTING, 0, .vm = set_gsi_routing },
 	{ HV_CREATE_IRQCHIP, HV_IOC_LOCK, .vm = create_irqchip },
 	{ HV_CREATE_PIT, HV_IOC_LOCK, .vm = create_pit },

@@ -208,6 +208,9 @@ static inline bool hv_irq_acks_wanted(struct hv_vm *vm)
 /* irqfd.c */
 long hv_irqfd_call(struct hv_vm *vm, void *data, unsigned long arg);
 
+/* ioeventfd.c */
+long hv_ioeventfd_call(struct hv_vm *vm, void *data, unsigned long arg);
+
 /* routing.c */
 int hv_routing_set(struct hv_vm *vm, const struct hv_irq_routing_entry *entries,
 		   unsigned int nr);

@@ -28,6 +28,14 @@ static enum hv_emul_rc hv_mmio_fault(struct hv_emul *e, const struct hv_event *e
 	return HV_EMUL_FAULT;
 }
 
+static bool hv_mmio_in_kernel(struct hv_vcpu *vcpu, u64 gpa, void *data, unsigned int len,
+			      bool write)
+{
+	if (write && hv_ioeventfd_signal(vcpu->vm, HV_IO_MEMORY, gpa, len, data))
+		return true;
+	return vcpu->x86.lapic && hv_irq_mmio(vcpu, gpa, len, data, write);
+}
+
 /* At most 8 bytes inside a page */
 static enum hv_emul_rc hv_mmio_piece(struct hv_emul *e, u64 gpa, void *data, unsigned int len,
 				     bool write)
@@ -44,8 +52,7 @@ static enum hv_emul_rc hv_mmio_piece(struct hv_emul *e, u64 gpa, void *data, uns
 		return HV_EMUL_UNHANDLED;
 
 	rc = hv_emul_mmio(e, gpa, data, len, write);
-	if (rc == HV_EMUL_USERSPACE && vcpu->x86.lapic &&
-	    hv_irq_mmio(vcpu, gpa, len, data, write)) {
+	if (rc == HV_EMUL_USERSPACE && hv_mmio_in_kernel(vcpu, gpa, data, len, write)) {
 		hv_emul_complete(e, data);
 		rc = HV_EMUL_OK;
 	}
@@ -315,14 +322,73 @@ static bool hv_mmio_is_memory(struct hv_vcpu *vcpu, u64 gpa)
 	return slot && !(slot->flags & HV_MEM_READONLY);
 }
 
+/* ---- doorbells ---- */
+
+/* Offset in its page of the memory operand */
+static unsigned int hv_operand_offset(struct hv_vcpu *vcpu, const struct hv_insn *insn)
+{
+	const struct hv_insn_mem *m = &insn->mem;
+	struct hv_segment s;
+	u64 la = m->disp;
+
+	if (m->rip_relative)
+		la += hv_rip(vcpu) + insn->len;
+	if (m->base != HV_INSN_NO_REG)
+		la += hv_reg_read(vcpu, m->base);
+	if (m->index != HV_INSN_NO_REG)
+		la += hv_reg_read(vcpu, m->index) * m->scale;
+	if (insn->mode != 64 || m->seg == HV_INSN_FS || m->seg == HV_INSN_GS) {
+		hv_call(get_segment, vcpu, m->seg, &s);
+		la += s.base;
+	}
+	return offset_in_page(la);
+}
+
+/*
+ * A plain store to an address with an ioeventfd. The processor has found nothing wrong with
+ * the access but the last translation, so all that is needed is the value, and to go on
+ * behind the instruction. Its length is in no register: SDM 3C 27.2.5 leaves the VM-exit
+ * instruction length undefined for EPT violations (and misconfigurations), and NPT saves no
+ * nRIP (APM 2 15.7.1). So it is decoded.
+ */
+static bool hv_mmio_doorbell(struct hv_vcpu *vcpu, u64 gpa, const struct hv_insn *insn)
+{
+	u64 val;
+
+	if (insn->op != HV_OP_MOV || !insn->has_mem || !insn->rm_is_dest)
+		return false;
+	/* Nor the second half of a store over the end of a page */
+	if (offset_in_page(gpa) + insn->mem_size > PAGE_SIZE ||
+	    offset_in_page(gpa) != hv_operand_offset(vcpu, insn))
+		return false;
+	if (insn->src == HV_SRC_IMM)
+		val = insn->imm;
+	else
+		val = hv_reg_read(vcpu, insn->reg) >> (insn->reg_high ? 8 : 0);
+	return hv_ioeventfd_signal(vcpu->vm, HV_IO_MEMORY, gpa, insn->mem_size, &val);
+}
+
+static int hv_mmio_skip(struct hv_vcpu *vcpu, const struct hv_insn *insn)
+{
+	u64 rip = hv_rip(vcpu) + insn->len;
+	u64 rflags = hv_rflags(vcpu);
+
+	hv_set_rip(vcpu, insn->mode == 64 ? rip : (u32)rip);
+	if (rflags & X86_EFLAGS_RF)
+		hv_set_rflags(vcpu, rflags & ~(u64)X86_EFLAGS_RF);
+	return hv_mmio_retire(vcpu, rflags & X86_EFLAGS_TF);
+}
+
+/* ---- the exit ---- */
+
 /**
  * hv_emulate_mmio() - an access that no memory slot backs has exited
  * @vcpu: loaded vCPU, RIP at the instruction; caller holds vm->srcu
- * @exit: what the processor said of it
+ * @exit: what the processor said of it; @doorbell is filled in
  *
  * Return: as handle_exit.
  */
-int hv_emulate_mmio(struct hv_vcpu *vcpu, const struct hv_mmio_exit *exit)
+int hv_emulate_mmio(struct hv_vcpu *vcpu, struct hv_mmio_exit *exit)
 {
 	struct hv_emul *e = vcpu->x86.emul;
 	int r;
@@ -337,6 +403,11 @@ int hv_emulate_mmio(struct hv_vcpu *vcpu, const struct hv_mmio_exit *exit)
 		hv_mmio_remember(&vcpu->x86, exit->la, exit->gpa, exit->access);
 	if (!hv_decode_insn(vcpu, &e->insn, exit->insn, exit->insn_len, e->cpu.cpl, &r))
 		return r;
+	if (hv_ioeventfd_at(vcpu->vm, HV_IO_MEMORY, exit->gpa) &&
+	    hv_mmio_doorbell(vcpu, exit->gpa, &e->insn)) {
+		exit->doorbell = true;
+		return hv_mmio_skip(vcpu, &e->insn);
+	}
 	hv_emul_load(vcpu, e);
 	return hv_mmio_run(vcpu);
 }

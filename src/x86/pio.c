@@ -91,7 +91,8 @@ int hv_emulate_pio(struct hv_vcpu *vcpu, u16 port, unsigned int size, bool in)
 	}
 
 	rax = hv_reg_read(vcpu, HV_REG_RAX);
-	if (hv_irq_pio(vcpu->vm, port, size, &rax, true))
+	if (hv_ioeventfd_signal(vcpu->vm, HV_IO_PORTS, port, size, &rax) ||
+	    hv_irq_pio(vcpu->vm, port, size, &rax, true))
 		return hv_skip(vcpu);
 	memcpy(vcpu->pio_data, &rax, size);
 	if (port != HV_PORT_7E)
@@ -233,6 +234,27 @@ static bool hv_string_in_kernel(struct hv_vcpu *vcpu)
 }
 
 /*
+ * Do the first elements of OUTS that belong to eventfds; if others follow the instruction runs
+ * again for them. False: the first one doesn't, the VMM gets it.
+ */
+static bool hv_outs_in_kernel(struct hv_vcpu *vcpu)
+{
+	struct hv_pio *pio = &vcpu->x86.pio;
+	const void *data = vcpu->pio_data;
+	unsigned int n;
+
+	for (n = 0; n < pio->count; n++, data += pio->size)
+		if (!hv_ioeventfd_signal(vcpu->vm, HV_IO_PORTS, pio->port, pio->size, data))
+			break;
+	/* The next one may be an eventfd's, so one at a time. */
+	if (!n && hv_ioeventfd_at(vcpu->vm, HV_IO_PORTS, pio->port))
+		pio->count = 1;
+	if (n)
+		pio->count = n;
+	return n;
+}
+
+/*
  * How many elements one exit can carry: upwards all that are in the page and in the
  * address range, downwards one.
  */
@@ -306,7 +328,7 @@ int hv_emulate_string_pio(struct hv_vcpu *vcpu, u16 port, unsigned int size, boo
 			    &ev);
 	if (rc)
 		return hv_string_failed(vcpu, rc, &ev);
-	if (hv_string_in_kernel(vcpu))
+	if (hv_outs_in_kernel(vcpu) || hv_string_in_kernel(vcpu))
 		return hv_string_done(vcpu);
 	return hv_pio_exit(vcpu, hv_complete_outs);
 }

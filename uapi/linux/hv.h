@@ -99,7 +99,7 @@
 #define HV_CAP_SET_BOOT_CPU_ID			34
 /* HV_GET_PIT2, HV_SET_PIT2 */
 #define HV_CAP_PIT_STATE2			35
-/* I/O that signals eventfds; 0 as long as there is none. */
+/* HV_IOEVENTFD. */
 #define HV_CAP_IOEVENTFD			36
 /* HV_SET_IDENTITY_MAP_ADDR. */
 #define HV_CAP_SET_IDENTITY_MAP_ADDR		37
@@ -141,6 +141,8 @@
 #define HV_CAP_IRQFD_RESAMPLE			82
 /* HV_ENABLE_CAP on VM fds. */
 #define HV_CAP_ENABLE_CAP_VM			98
+/* hv_ioeventfd.len may be 0 for ports ... */
+#define HV_CAP_IOEVENTFD_NO_LENGTH		100
 /* HV_CHECK_EXTENSION on VM fds. */
 #define HV_CAP_CHECK_EXTENSION_VM		105
 /* Mask of HV_X86_QUIRK_* that can be disabled, first interface. */
@@ -151,6 +153,8 @@
 #define HV_CAP_MULTI_ADDRESS_SPACE		118
 /* Local APIC in the kernel, IOAPIC and PIC in the VMM. */
 #define HV_CAP_SPLIT_IRQCHIP			121
+/* ... and for memory. */
+#define HV_CAP_IOEVENTFD_ANY_LENGTH		122
 /* Greatest vCPU id plus one. */
 #define HV_CAP_MAX_VCPU_ID			128
 /* Mask of HV_X2APIC_API_* that can be enabled. */
@@ -746,6 +750,32 @@ struct hv_irqfd {
 };
 
 /*
+ * hv_ioeventfd.flags: only writes of @datamatch; a port, else memory; disconnect.
+ */
+#define HV_IOEVENTFD_FLAG_DATAMATCH	0x1
+#define HV_IOEVENTFD_FLAG_PIO		0x2
+#define HV_IOEVENTFD_FLAG_DEASSIGN	0x4
+
+/**
+ * struct hv_ioeventfd - an address that signals an eventfd
+ * @datamatch: value, with HV_IOEVENTFD_FLAG_DATAMATCH; above the length it has to be 0 to
+ *	match anything
+ * @addr: guest-physical address or port
+ * @len: length of the write in bytes: 1, 2, 4, 8; 0: any
+ * @fd: eventfd
+ * @flags: HV_IOEVENTFD_FLAG_*
+ * @pad: 0
+ */
+struct hv_ioeventfd {
+	__u64 datamatch;
+	__u64 addr;
+	__u32 len;
+	__s32 fd;
+	__u32 flags;
+	__u8 pad[36];
+};
+
+/*
  * Structures of VM fds: time
  */
 
@@ -1024,6 +1054,24 @@ struct hv_enable_cap {
  * has changed then.
  */
 #define HV_SET_PIT2			_IOW(HVIO, 0xa0, struct hv_pit_state2)
+
+/**
+ * define HV_IOEVENTFD - connect an eventfd to writes of the guest
+ *
+ * Argument: struct hv_ioeventfd. A write that matches adds 1 to the eventfd's counter and is
+ * done: HV_RUN doesn't return, the value is dropped. Reads and writes that match nothing
+ * exit as before. Memory slots come first, interrupt controllers in the kernel last.
+ * An instruction that writes more than once signals once for each write that matches.
+ *
+ * With HV_IOEVENTFD_FLAG_DEASSIGN the one that has exactly these properties is removed; after the
+ * call it signals no more. Closing the eventfd's descriptors does not remove it.
+ *
+ * Errors: EINVAL for unknown flags or lengths, length 0 with HV_IOEVENTFD_FLAG_DATAMATCH, a
+ * range that wraps, or a descriptor that is no eventfd; EBADF; EEXIST if there are writes
+ * that would match this and another one; ENOENT if there is none to remove; ENOSPC for
+ * more than 65536.
+ */
+#define HV_IOEVENTFD			_IOW(HVIO, 0x79, struct hv_ioeventfd)
 
 /**
  * define HV_SET_BOOT_CPU_ID - which vCPU starts

@@ -157,13 +157,16 @@ int vmx_delivery_failure(struct hv_vcpu *vcpu, u64 gpa)
 static int vmx_emulate_mmio(struct hv_vcpu *vcpu, u64 qual, u64 gpa, unsigned int access)
 {
 	struct hv_mmio_exit exit = { .gpa = gpa };
+	int ret;
 
 	if ((qual & EPT_VIOL_GLA_VALID) && (qual & EPT_VIOL_TRANSLATED)) {
 		exit.la = vmcs_readn(VMCS_GUEST_LINEAR_ADDRESS);
 		exit.access = access;
 	}
-	to_vmx(vcpu)->l1d_touched = true;
-	return hv_emulate_mmio(vcpu, &exit);
+	ret = hv_emulate_mmio(vcpu, &exit);
+	if (!exit.doorbell)
+		to_vmx(vcpu)->l1d_touched = true;
+	return ret;
 }
 
 static int vmx_exit_ept_violation(struct hv_vcpu *vcpu)
@@ -247,7 +250,7 @@ static const struct vmx_exit vmx_exits[VMX_NR_EXITS] = {
 	[EXIT_VMXON]		= { hv_emulate_ud,		"vmxon" },
 	[EXIT_CR_ACCESS]	= { vmx_exit_cr_access,		"cr_access" },
 	[EXIT_DR_ACCESS]	= { vmx_exit_dr_access,		"dr_access" },
-	[EXIT_IO]		= { vmx_exit_io,		"io", true },
+	[EXIT_IO]		= { vmx_exit_io,		"io" },
 	[EXIT_RDMSR]		= { hv_emulate_rdmsr,		"rdmsr" },
 	[EXIT_WRMSR]		= { hv_emulate_wrmsr,		"wrmsr" },
 	[EXIT_MWAIT]		= { hv_emulate_nop,		"mwait" },

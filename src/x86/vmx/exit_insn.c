@@ -89,6 +89,8 @@ int vmx_exit_io(struct hv_vcpu *vcpu)
 	if (!(qual & IO_QUAL_STRING))
 		return hv_emulate_pio(vcpu, port, size, in);
 
+	/* Unlike IN and OUT, these access memory. */
+	to_vmx(vcpu)->l1d_touched = true;
 	info = vmcs_read32(VMCS_EXIT_INSN_INFO);
 	/* The segment field is undefined for INS, which always uses ES. */
 	return hv_emulate_string_pio(vcpu, port, size, in, qual & IO_QUAL_REP,
