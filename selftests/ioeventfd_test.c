@@ -153,7 +153,9 @@ TEST_F(ioeventfd, any_length)
 		EXPECT_SIGNALS(1, "store_long", GUEST_MMIO - 0x7f000);
 	EXPECT_EXIT(HV_EXIT_MMIO, "store8", GUEST_MMIO + 1, 1);
 	EXPECT_EXIT(HV_EXIT_MMIO, "store32", GUEST_MMIO - 4, 1);
-	EXPECT_EXIT(HV_EXIT_MMIO, "load32", GUEST_MMIO);
+	/* KVM doesn't look at the direction either. */
+	if (!device_is_kvm())
+		EXPECT_EXIT(HV_EXIT_MMIO, "load32", GUEST_MMIO);
 	/* At the end of a page */
 	ASSERT_EQ(0, set(self->vm, self->fd, GUEST_MMIO + 0xffe, 0, 0, 0));
 	EXPECT_SIGNALS(1, "store16", GUEST_MMIO + 0xffe, 1);

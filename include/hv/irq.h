@@ -154,6 +154,10 @@ void hv_lapic_update_timer(struct hv_vcpu *vcpu);
  * present there, 0 if all had it pending already (coalesced).
  */
 int hv_apic_deliver(struct hv_vm *vm, struct hv_vcpu *src, const struct hv_apic_msg *msg);
+/* Trigger mode in MSI data (SDM 3A 11.11.2) */
+#define HV_MSI_LEVEL	BIT(15)
+/* Reserved bits of a message's address are 0 */
+bool hv_msi_valid(struct hv_vm *vm, u64 addr);
 /* An MSI address/data pair (SDM 3A 11.11); same return value */
 int hv_msi_deliver(struct hv_vm *vm, u64 addr, u32 data);
 
@@ -216,9 +220,13 @@ int hv_irq_line_source(struct hv_vm *vm, u32 gsi, enum hv_irq_source src, bool l
 void hv_irq_pulse(struct hv_vm *vm, u32 gsi);
 /* An interrupt of the GSI has not been ended by the guest; MSIs end nowhere. Any context */
 bool hv_irq_pending(struct hv_vm *vm, u32 gsi);
+/* End of a level-triggered interrupt; own vCPU only */
+void hv_irq_eoi(struct hv_vcpu *vcpu, u8 vector);
 /* The guest has ended the interrupt of a pin: EOI. Any context, no lock of a chip held. */
 void hv_irq_acked(struct hv_vm *vm, unsigned int chip, unsigned int pin);
 
+/* HV_CAP_SPLIT_IRQCHIP: LAPICs here, the IOAPIC in the VMM; vm->lock */
+long hv_irqchip_split(struct hv_vm *vm, u64 nr_routes);
 /* src/irq/irqfd.c: somebody waits for the end of interrupts; any context */
 bool hv_irqfd_resamples(struct hv_vm *vm);
 /* src/irq/irqchip.c: handlers of HV_CREATE_IRQCHIP, GET/SET_IRQCHIP, SET_GSI_ROUTING,

@@ -69,7 +69,12 @@ struct hv_vm_x86 {
  * @dead: an impossible state was met; every later call returns -EIO
  * @irqchip_in_kernel: HV_CREATE_IRQCHIP succeeded, vCPUs have a LAPIC;
  *	written under @lock before the first vCPU
- * @ioapic: in-kernel IOAPIC or NULL; set once together with @irqchip_in_kernel
+ * @ioapic: in-kernel IOAPIC or NULL (split: the VMM has it); set once together with
+ *	@irqchip_in_kernel
+ * @nr_ioapic_routes: split: GSIs below it are pins of the VMM's IOAPIC; set with
+ *	@irqchip_in_kernel
+ * @x2apic_ids: HV_X2APIC_API_USE_32BIT_IDS; set under @lock
+ * @x2apic_no_quirk: HV_X2APIC_API_DISABLE_BROADCAST_QUIRK; set under @lock
  * @pic: pair of in-kernel PICs or NULL; set with @ioapic
  * @pit: in-kernel PIT or NULL; set once under @lock (smp_store_release)
  * @routing: GSI routing, replaced whole under @irq_lock, readers use RCU
@@ -101,6 +106,9 @@ struct hv_vm {
 	struct hv_ioapic *ioapic;
 	struct hv_pic *pic;
 	struct hv_pit *pit;
+	u32 nr_ioapic_routes;
+	bool x2apic_ids;
+	bool x2apic_no_quirk;
 	struct hv_route_table __rcu *routing;
 	struct mutex irq_lock;		/* writers of routing */
 	struct hv_irqfds irqfds;

@@ -183,6 +183,7 @@ struct hv_pio {
  * @mp_state: HV_MP_STATE_*; other threads look
  * @apic_base: IA32_APIC_BASE
  * @lapic: in-kernel LAPIC or NULL
+ * @ioapic_eoi: vector for HV_REQ_IOAPIC_EOI
  * @cpuid: table from HV_SET_CPUID2
  * @cpuid_nent: entries in @cpuid
  * @maxphyaddr: guest physical address bits, from @cpuid
@@ -245,6 +246,7 @@ struct hv_vcpu_x86 {
 	u32 mp_state;
 	u64 apic_base;
 	struct hv_lapic *lapic;
+	u8 ioapic_eoi;
 	struct hv_cpuid_entry2 *cpuid;
 	unsigned int cpuid_nent;
 	unsigned int maxphyaddr;

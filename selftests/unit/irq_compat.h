@@ -186,6 +186,8 @@ struct hv_vm {
 	unsigned int nr_vcpus;
 	u32 boot_vcpu_id;
 	bool irqchip_in_kernel;
+	bool x2apic_ids;
+	bool x2apic_no_quirk;
 	struct hv_ioapic *ioapic;
 	struct hv_pic *pic;
 	struct hv_pit *pit;

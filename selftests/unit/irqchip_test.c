@@ -56,6 +56,11 @@ void hv_irq_acked(struct hv_vm *vm, unsigned int chip, unsigned int pin)
 		hv_ioapic_set_source(vm, pin, HV_IRQ_RESAMPLE, true);
 }
 
+void hv_irq_eoi(struct hv_vcpu *vcpu, u8 vector)
+{
+	hv_ioapic_eoi(vcpu->vm, vector);
+}
+
 FIXTURE(chips) {
 	struct hv_vm vm;
 	struct hv_vcpu v[NR_VCPUS];

@@ -36,6 +36,11 @@ static int hv_handle_requests(struct hv_vcpu *vcpu)
 	}
 	if (hv_req_take(vcpu, HV_REQ_DIRTY_LOG))
 		hv_call(update, vcpu, HV_UPDATE_DIRTY_LOG);
+	if (hv_req_take(vcpu, HV_REQ_IOAPIC_EOI)) {
+		vcpu->run->exit_reason = HV_EXIT_IOAPIC_EOI;
+		vcpu->run->eoi.vector = vcpu->x86.ioapic_eoi;
+		return HV_TO_USER;
+	}
 	hv_req_take(vcpu, HV_REQ_UNBLOCK);
 	if (hv_req_take(vcpu, HV_REQ_TSC))
 		hv_tsc_refresh(vcpu);
@@ -119,12 +124,10 @@ static int hv_vcpu_enter(struct hv_vcpu *vcpu)
 	return hv_call(handle_exit, vcpu);
 }
 
-/* Userspace wants to inject an interrupt (no in-kernel LAPIC) and can do it now. */
+/* Userspace wants to inject an interrupt (no in-kernel PIC) and can do it now. */
 static bool hv_userspace_irq_window(struct hv_vcpu *vcpu)
 {
-	return !vcpu->vm->irqchip_in_kernel &&
-	       READ_ONCE(vcpu->run->request_interrupt_window) &&
-	       hv_ready_for_user_irq(vcpu);
+	return READ_ONCE(vcpu->run->request_interrupt_window) && hv_ready_for_user_irq(vcpu);
 }
 
 static long hv_vcpu_loop(struct hv_vcpu *vcpu)

@@ -26,6 +26,7 @@ static struct apic_addr apic_addr_of(const struct hv_lapic *apic)
 static bool reached(struct hv_vcpu *vcpu, struct hv_vcpu *src, const struct hv_apic_msg *msg)
 {
 	struct apic_addr addr = apic_addr_of(vcpu->x86.lapic);
+	bool wide;
 
 	if (addr.mode == APIC_DISABLED)
 		return false;
@@ -37,8 +38,11 @@ static bool reached(struct hv_vcpu *vcpu, struct hv_vcpu *src, const struct hv_a
 	case APIC_SH_OTHERS:
 		return vcpu != src;
 	default:
-		return apic_match(&addr, msg->dest, msg->logical,
-				  src && apic_x2apic(src->x86.lapic));
+		if (src)
+			wide = apic_x2apic(src->x86.lapic);
+		else
+			wide = vcpu->vm->x2apic_no_quirk && addr.mode == APIC_X2APIC;
+		return apic_match(&addr, msg->dest, msg->logical, wide);
 	}
 }
 
@@ -111,13 +115,25 @@ int hv_apic_deliver(struct hv_vm *vm, struct hv_vcpu *src, const struct hv_apic_
 }
 
 /**
+ * hv_msi_valid() - can a message have this address?
+ * @vm: VM
+ * @addr: message address
+ *
+ * With HV_X2APIC_API_USE_32BIT_IDS bits 39:32 are reserved; else the upper half is not looked at.
+ */
+bool hv_msi_valid(struct hv_vm *vm, u64 addr)
+{
+	return !READ_ONCE(vm->x2apic_ids) || !(addr >> 32 & 0xff);
+}
+
+/**
  * hv_msi_deliver() - deliver a message-signaled interrupt
  * @vm: VM with in-kernel LAPICs
  * @addr: message address: bits 19:12 destination, 3 redirection hint, 2 logical
  * @data: message data
  *
- * SDM 3A 11.11. The upper half of the address is not used: no remapping, no 15-bit
- * destinations.
+ * SDM 3A 11.11. The upper half of the address is not used, but with HV_X2APIC_API_USE_32BIT_IDS
+ * bits 63:40 are bits 31:8 of the destination, as a VMM that remaps interrupts gives them.
  *
  * Context: any.
  * Return: as hv_apic_deliver().
@@ -130,9 +146,11 @@ int hv_msi_deliver(struct hv_vm *vm, u64 addr, u32 data)
 		.mode = data >> 8 & 7,
 		.logical = addr & BIT(2),
 		.redirect = addr & BIT(3),
-		.level = data & BIT(15),
+		.level = data & HV_MSI_LEVEL,
 		.assert = true,
 	};
 
+	if (READ_ONCE(vm->x2apic_ids))
+		msg.dest |= addr >> 32 & 0xffffff00;
 	return hv_apic_deliver(vm, NULL, &msg);
 }

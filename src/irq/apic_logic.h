@@ -110,8 +110,8 @@ static inline u8 apic_ppr(u8 tpr, int isrv)
 
 /*
  * Would a LAPIC take a message to this destination? @wide: @dest has 32 bits (sent through
- * an x2APIC ICR), else 8 (SDM 3A 11.6.2, 11.12.10). All ones is everybody, whatever mode
- * the receiver is in.
+ * an x2APIC ICR, or by a VMM that knows of them), else 8 (SDM 3A 11.6.2, 11.12.10). All
+ * ones is everybody, whatever mode the receiver is in.
  */
 static inline bool apic_match(const struct apic_addr *a, u32 dest, bool logical, bool wide)
 {
@@ -119,7 +119,7 @@ static inline bool apic_match(const struct apic_addr *a, u32 dest, bool logical,
 
 	if (a->mode == APIC_DISABLED)
 		return false;
-	if (dest == (wide ? 0xffffffff : 0xff))
+	if (dest == 0xffffffff || (!wide && dest == 0xff))
 		return true;
 	if (!logical)
 		return dest == a->id;

@@ -40,6 +40,30 @@ err_ioapic:
 	return rc;
 }
 
+/**
+ * hv_irqchip_split() - LAPICs in the kernel, IOAPIC and PIC in the VMM
+ * @vm: VM, lock held
+ * @nr_routes: GSIs below it are the pins of the VMM's IOAPIC
+ *
+ * Return: 0; -EINVAL for too many; -EEXIST if there are controllers or vCPUs; -ENOMEM.
+ */
+long hv_irqchip_split(struct hv_vm *vm, u64 nr_routes)
+{
+	int rc;
+
+	if (nr_routes > HV_MAX_IRQ_ROUTES)
+		return -EINVAL;
+	if (vm->irqchip_in_kernel || vm->nr_vcpus)
+		return -EEXIST;
+	rc = hv_routing_set(vm, NULL, 0);
+	if (rc)
+		return rc;
+	vm->nr_ioapic_routes = nr_routes;
+	/* Last: as in create_irqchip() */
+	smp_store_release(&vm->irqchip_in_kernel, true);
+	return 0;
+}
+
 static bool irqchip_there(struct hv_vm *vm)
 {
 	return smp_load_acquire(&vm->irqchip_in_kernel); /* pairs with create_irqchip() */
@@ -49,7 +73,7 @@ static long get_irqchip(struct hv_vm *vm, void *data, unsigned long arg)
 {
 	struct hv_irqchip *chip = data;
 
-	if (!irqchip_there(vm))
+	if (!irqchip_there(vm) || !vm->ioapic)
 		return -ENXIO;
 	chip->pad = 0;
 	memset(&chip->chip, 0, sizeof(chip->chip));
@@ -69,7 +93,7 @@ static long set_irqchip(struct hv_vm *vm, void *data, unsigned long arg)
 {
 	const struct hv_irqchip *chip = data;
 
-	if (!irqchip_there(vm))
+	if (!irqchip_there(vm) || !vm->ioapic)
 		return -ENXIO;
 	switch (chip->chip_id) {
 	case HV_IRQCHIP_PIC_MASTER:
@@ -180,10 +204,11 @@ static long irq_line_status(struct hv_vm *vm, void *data, unsigned long arg)
 static long signal_msi(struct hv_vm *vm, void *data, unsigned long arg)
 {
 	const struct hv_msi *msi = data;
+	u64 addr = msi->address_lo | (u64)msi->address_hi << 32;
 
-	if (!irqchip_there(vm) || msi->flags)
+	if (!irqchip_there(vm) || msi->flags || !hv_msi_valid(vm, addr))
 		return -EINVAL;
-	return max(hv_msi_deliver(vm, msi->address_lo | (u64)msi->address_hi << 32, msi->data), 0);
+	return max(hv_msi_deliver(vm, addr, msi->data), 0);
 }
 
 /**

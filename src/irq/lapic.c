@@ -206,7 +206,7 @@ static void apic_eoi(struct hv_lapic *apic)
 	apic_clear_vector(apic, APIC_R_ISR, vector);
 	apic->status_stale = true;
 	if (apic_test_vector(apic, APIC_R_TMR, vector))
-		hv_ioapic_eoi(apic->vcpu->vm, vector);
+		hv_irq_eoi(apic->vcpu, vector);
 }
 
 /**
@@ -745,6 +745,14 @@ static u32 state_get(const struct hv_lapic_state *s, unsigned int reg)
 	return val;
 }
 
+/* The id is at its xAPIC place in both modes, unless the VMM knows better. */
+static u32 apic_state_id(const struct hv_lapic *apic)
+{
+	if (apic_x2apic(apic) && apic->vcpu->vm->x2apic_ids)
+		return apic->addr.id;
+	return apic->addr.id << 24;
+}
+
 /**
  * hv_lapic_get_state() - HV_GET_LAPIC
  * @vcpu: vCPU with the mutex held
@@ -765,8 +773,7 @@ int hv_lapic_get_state(struct hv_vcpu *vcpu, struct hv_lapic_state *s)
 	for (reg = 0; reg < APIC_NR_REGS; reg++)
 		if (apic_regs[reg].flags & APIC_REG_R)
 			state_set(s, reg, apic_read(apic, reg));
-	/* Without HV_CAP_X2APIC_API the id is at its xAPIC place in both modes. */
-	state_set(s, APIC_R_ID, apic->addr.id << 24);
+	state_set(s, APIC_R_ID, apic_state_id(apic));
 	return 0;
 }
 
@@ -800,7 +807,7 @@ int hv_lapic_set_state(struct hv_vcpu *vcpu, const struct hv_lapic_state *s)
 	u64 deadline;
 	unsigned int reg;
 
-	if (!apic || (apic_x2apic(apic) && state_get(s, APIC_R_ID) >> 24 != apic->addr.id))
+	if (!apic || (apic_x2apic(apic) && state_get(s, APIC_R_ID) != apic_state_id(apic)))
 		return -EINVAL;
 
 	deadline = apic->timer.deadline;

@@ -329,7 +329,7 @@ void hv_lapic_eoi_exit(struct hv_vcpu *vcpu, u8 vector)
 	struct hv_lapic *apic = vcpu->x86.lapic;
 
 	if (apic_test_vector(apic, APIC_R_TMR, vector))
-		hv_ioapic_eoi(vcpu->vm, vector);
+		hv_irq_eoi(vcpu, vector);
 	else
 		apic->tmr_changed = true;
 }

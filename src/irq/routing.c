@@ -2,6 +2,7 @@
 /*
  * GSI routing: which IOAPIC pins and messages a line of the VMM is connected to.
  */
+#include <linux/bitmap.h>
 #include <linux/errno.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
@@ -9,6 +10,7 @@
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+#include <hv/vcpu.h>
 #include <hv/vm.h>
 #include "lapic.h"
 
@@ -40,6 +42,8 @@ struct hv_route {
  * @nr_gsis: entries of @head
  * @head: by GSI: index of its first route, -1: none
  * @pin_head: by HV_IRQCHIP_* and pin: index of the first route to it, -1: none
+ * @eoi: vectors whose end the VMM's IOAPIC wants to see: those of level-triggered messages of
+ *	its GSIs
  * @routes: routes
  */
 struct hv_route_table {
@@ -47,13 +51,18 @@ struct hv_route_table {
 	unsigned int nr_gsis;
 	int *head;
 	int pin_head[HV_IRQCHIP_IOAPIC + 1][HV_IOAPIC_NUM_PINS];
+	DECLARE_BITMAP(eoi, HV_NR_INTERRUPTS);
 	struct hv_route routes[];
 };
 
-static int route_irqchip(struct hv_route *r, const struct hv_irq_routing_entry *e)
+static int route_irqchip(struct hv_vm *vm, struct hv_route *r,
+			 const struct hv_irq_routing_entry *e)
 {
 	unsigned int pins;
 
+	/* Split: the pins are the VMM's. */
+	if (!vm->ioapic)
+		return -EINVAL;
 	switch (e->u.irqchip.irqchip) {
 	case HV_IRQCHIP_PIC_MASTER:
 	case HV_IRQCHIP_PIC_SLAVE:
@@ -72,18 +81,23 @@ static int route_irqchip(struct hv_route *r, const struct hv_irq_routing_entry *
 	return 0;
 }
 
-static int route_set(struct hv_route *r, const struct hv_irq_routing_entry *e)
+static int route_msi(struct hv_vm *vm, struct hv_route *r, const struct hv_irq_routing_entry *e)
+{
+	r->msi = true;
+	r->addr = e->u.msi.address_lo | (u64)e->u.msi.address_hi << 32;
+	r->data = e->u.msi.data;
+	return hv_msi_valid(vm, r->addr) ? 0 : -EINVAL;
+}
+
+static int route_set(struct hv_vm *vm, struct hv_route *r, const struct hv_irq_routing_entry *e)
 {
 	if (e->flags || e->gsi >= HV_MAX_IRQ_ROUTES)
 		return -EINVAL;
 	switch (e->type) {
 	case HV_IRQ_ROUTING_IRQCHIP:
-		return route_irqchip(r, e);
+		return route_irqchip(vm, r, e);
 	case HV_IRQ_ROUTING_MSI:
-		r->msi = true;
-		r->addr = e->u.msi.address_lo | (u64)e->u.msi.address_hi << 32;
-		r->data = e->u.msi.data;
-		return 0;
+		return route_msi(vm, r, e);
 	default:
 		return -EINVAL;
 	}
@@ -122,14 +136,14 @@ static struct hv_route_table *table_alloc(const struct hv_irq_routing_entry *ent
 	return t;
 }
 
-static int table_fill(struct hv_route_table *t, const struct hv_irq_routing_entry *entries,
-		      unsigned int nr)
+static int table_fill(struct hv_vm *vm, struct hv_route_table *t,
+		      const struct hv_irq_routing_entry *entries, unsigned int nr)
 {
 	unsigned int i;
 	int *head, rc;
 
 	for (i = 0; i < nr; i++) {
-		rc = route_set(&t->routes[i], &entries[i]);
+		rc = route_set(vm, &t->routes[i], &entries[i]);
 		if (rc)
 			return rc;
 		head = &t->head[entries[i].gsi];
@@ -138,8 +152,12 @@ static int table_fill(struct hv_route_table *t, const struct hv_irq_routing_entr
 		t->routes[i].gsi = entries[i].gsi;
 		t->routes[i].next = *head;
 		*head = i;
-		if (t->routes[i].msi)
+		if (t->routes[i].msi) {
+			if (entries[i].gsi < vm->nr_ioapic_routes &&
+			    t->routes[i].data & HV_MSI_LEVEL)
+				__set_bit(t->routes[i].data & 0xff, t->eoi);
 			continue;
+		}
 		head = &t->pin_head[t->routes[i].chip][t->routes[i].pin];
 		t->routes[i].pin_next = *head;
 		*head = i;
@@ -166,7 +184,7 @@ int hv_routing_set(struct hv_vm *vm, const struct hv_irq_routing_entry *entries,
 
 	if (!t)
 		return -ENOMEM;
-	rc = table_fill(t, entries, nr);
+	rc = table_fill(vm, t, entries, nr);
 	if (rc) {
 		kvfree(t);
 		return rc;
@@ -362,4 +380,30 @@ void hv_irq_acked(struct hv_vm *vm, unsigned int chip, unsigned int pin)
 			hv_pit_acked(vm);
 	}
 	rcu_read_unlock();
+}
+
+/**
+ * hv_irq_eoi() - a LAPIC broadcasts the end of a level-triggered interrupt
+ * @vcpu: its vCPU, by its own thread or with the mutex held
+ * @vector: vector
+ *
+ * Goes to the IOAPIC, wherever that is: HV_RUN returns to tell the VMM's.
+ */
+void hv_irq_eoi(struct hv_vcpu *vcpu, u8 vector)
+{
+	const struct hv_route_table *t;
+	bool wanted;
+
+	if (vcpu->vm->ioapic) {
+		hv_ioapic_eoi(vcpu->vm, vector);
+		return;
+	}
+	rcu_read_lock();
+	t = rcu_dereference(vcpu->vm->routing);
+	wanted = t && test_bit(vector, t->eoi);
+	rcu_read_unlock();
+	if (!wanted)
+		return;
+	vcpu->x86.ioapic_eoi = vector;
+	hv_req_set(vcpu, HV_REQ_IOAPIC_EOI);
 }

@@ -324,6 +324,19 @@ static void hv_limit_nmis(struct hv_vcpu *vcpu)
 		atomic_dec(&x->nmi_pending);
 }
 
+/*
+ * There is room for an interrupt of the VMM's PIC, and a way in. Asked before a window is
+ * opened, which would else open for nothing, again and again.
+ */
+static bool hv_takes_user_irq(struct hv_vcpu *vcpu)
+{
+	struct hv_vcpu_x86 *x = &vcpu->x86;
+
+	if (vcpu->vm->pic || x->extint >= 0)
+		return false;
+	return !x->lapic || hv_lapic_accepts_extint(vcpu);
+}
+
 /**
  * hv_inject_events() - give the next event to the backend
  * @vcpu: loaded vCPU
@@ -374,7 +387,7 @@ void hv_inject_events(struct hv_vcpu *vcpu)
 		host_kick_cpu(smp_processor_id());
 	}
 	nmi = atomic_read(&x->nmi_pending);
-	irq = READ_ONCE(vcpu->run->request_interrupt_window) && !x->lapic;
+	irq = READ_ONCE(vcpu->run->request_interrupt_window) && hv_takes_user_irq(vcpu);
 	irq = irq || hv_next_injection(vcpu) >= 0;
 	hv_call(open_window, vcpu, true, nmi);
 	hv_call(open_window, vcpu, false, irq);
@@ -486,9 +499,7 @@ bool hv_ready_for_user_irq(struct hv_vcpu *vcpu)
 
 	if (x->injected.type != HV_EVENT_NONE || x->exception.type != HV_EVENT_NONE)
 		return false;
-	if (x->extint >= 0 || (x->lapic && !hv_lapic_accepts_extint(vcpu)))
-		return false;
-	return hv_interrupt_allowed(vcpu);
+	return hv_takes_user_irq(vcpu) && hv_interrupt_allowed(vcpu);
 }
 
 /**

@@ -5,7 +5,11 @@
 #include <linux/cpumask.h>
 #include <hv/backend.h>
 #include <hv/ioctl.h>
+#include <hv/irq.h>
 #include "internal.h"
+
+#define HV_X2APIC_API_FLAGS	(HV_X2APIC_API_USE_32BIT_IDS | \
+				 HV_X2APIC_API_DISABLE_BROADCAST_QUIRK)
 
 static const struct {
 	u32 cap;
@@ -42,6 +46,8 @@ static const struct {
 	{ HV_CAP_IOEVENTFD_NO_LENGTH, 1 },
 	{ HV_CAP_IOEVENTFD_ANY_LENGTH, 1 },
 	{ HV_CAP_ENABLE_CAP_VM, 1 },
+	{ HV_CAP_SPLIT_IRQCHIP, 1 },
+	{ HV_CAP_X2APIC_API, HV_X2APIC_API_FLAGS },
 	{ HV_CAP_GET_MSR_FEATURES, 1 },
 	{ HV_CAP_EXCEPTION_PAYLOAD, 1 },
 	{ HV_CAP_HALT_POLL, 1 },
@@ -131,6 +137,16 @@ static long hv_enable_cap(struct hv_vm *vm, void *data, unsigned long arg)
 			return -EINVAL;
 		WRITE_ONCE(vm->halt_poll_ns, cap->args[0]);
 		WRITE_ONCE(vm->halt_poll_set, true);
+		return 0;
+	case HV_CAP_SPLIT_IRQCHIP:
+		return hv_irqchip_split(vm, cap->args[0]);
+	case HV_CAP_X2APIC_API:
+		if (cap->args[0] & ~HV_X2APIC_API_FLAGS)
+			return -EINVAL;
+		if (cap->args[0] & HV_X2APIC_API_USE_32BIT_IDS)
+			WRITE_ONCE(vm->x2apic_ids, true);
+		if (cap->args[0] & HV_X2APIC_API_DISABLE_BROADCAST_QUIRK)
+			WRITE_ONCE(vm->x2apic_no_quirk, true);
 		return 0;
 	}
 	return -EINVAL;

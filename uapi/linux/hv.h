@@ -151,13 +151,18 @@
 #define HV_CAP_X86_SMM				117
 /* Number of guest address spaces, when there's more than one. */
 #define HV_CAP_MULTI_ADDRESS_SPACE		118
-/* Local APIC in the kernel, IOAPIC and PIC in the VMM. */
+/*
+ * HV_ENABLE_CAP on a VM fd before the first vCPU, instead of HV_CREATE_IRQCHIP: local APICs in
+ * the kernel, IOAPIC and PIC in the VMM. args[0]: GSIs below it are pins of the IOAPIC, at
+ * most HV_CAP_IRQ_ROUTING; the end of a level-triggered message of theirs is
+ * HV_EXIT_IOAPIC_EOI. Errors: EINVAL for more, EEXIST if there are controllers or vCPUs.
+ */
 #define HV_CAP_SPLIT_IRQCHIP			121
 /* ... and for memory. */
 #define HV_CAP_IOEVENTFD_ANY_LENGTH		122
 /* Greatest vCPU id plus one. */
 #define HV_CAP_MAX_VCPU_ID			128
-/* Mask of HV_X2APIC_API_* that can be enabled. */
+/* Mask of HV_X2APIC_API_* that can be enabled by HV_ENABLE_CAP on a VM fd. */
 #define HV_CAP_X2APIC_API			129
 /* hv_msi.devid means something. Always 0 on x86. */
 #define HV_CAP_MSI_DEVID			131
@@ -995,7 +1000,8 @@ struct hv_enable_cap {
  * Argument: struct hv_irq_routing. Interrupts see the old table or the new one,
  * never a mixture.
  * Errors: EINVAL without in-kernel interrupt controllers, for too many entries, for
- * flags, unknown types, chips, pins or GSIs, or entries of one GSI that exclude each
+ * flags, unknown types, chips, pins (with HV_CAP_SPLIT_IRQCHIP all) or GSIs, reserved bits of
+ * a message's address with HV_X2APIC_API_USE_32BIT_IDS, or entries of one GSI that exclude each
  * other; the old table stays.
  */
 #define HV_SET_GSI_ROUTING		_IOW(HVIO, 0x6a, struct hv_irq_routing)
