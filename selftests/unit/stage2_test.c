@@ -147,6 +147,13 @@ TEST_F(s2, entries)
 	EXPECT_EQ(1, map(&self->s2, 8, 9, 1, HV_ACC_READ, &self->tables));
 	EXPECT_EQ(fmt->leaf | fmt->noexec | fmt->accessed | 0x9000,
 		  hv_s2_lookup(&self->s2, 8, NULL));
+	/* The right to execute can be added, be it a bit that is set or one that is clear. */
+	EXPECT_EQ(0, map(&self->s2, 8, 9, 1, RX, &self->tables));
+	EXPECT_EQ(fmt->leaf | fmt->exec | fmt->accessed | 0x9000,
+		  hv_s2_lookup(&self->s2, 8, NULL));
+	EXPECT_EQ(0, map(&self->s2, 8, 9, 1, HV_ACC_READ, &self->tables));
+	EXPECT_EQ(fmt->leaf | fmt->exec | fmt->accessed | 0x9000,
+		  hv_s2_lookup(&self->s2, 8, NULL));
 	/* The processor's bits don't make an entry another one. */
 	EXPECT_EQ(1, map(&self->s2, 9, 9, 1, RX, &self->tables));
 	if (fmt->accessed) {

@@ -61,7 +61,7 @@ static int svm_exit_db(struct hv_vcpu *vcpu)
 
 static int svm_exit_bp(struct hv_vcpu *vcpu)
 {
-	/* RIP is at the instruction, which has one byte whatever its prefixes are not. */
+	/* RIP is at the instruction. Its length is not needed: see svm_inject(). */
 	return hv_handle_bp(vcpu, 1);
 }
 
