@@ -76,7 +76,8 @@ affinity()
 	done
 	# how many processors took some of them
 	moved=$(sed -n "s/^ *$n://p" /proc/interrupts | tr -s ' ' '\n' | grep -c '^[1-9][0-9]*$')
-	say affinity "$moved"
+	[ "$moved" -ge 2 ]
+	say affinity $?
 }
 
 # The driver resets the device and starts again.
