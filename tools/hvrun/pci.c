@@ -107,11 +107,11 @@ static void update_mapping(struct pci_device *dev)
 		 bar - PCI_WINDOW_BASE <= PCI_WINDOW_SIZE - PCI_BAR_SIZE;
 	if (mapped == dev->mapped && (!mapped || bar == dev->bar))
 		return;
-	if (dev->mapped && dev->ops->bar_mapped)
+	if (dev->mapped)
 		dev->ops->bar_mapped(dev, false);
 	dev->bar = bar;
 	dev->mapped = mapped;
-	if (mapped && dev->ops->bar_mapped)
+	if (mapped)
 		dev->ops->bar_mapped(dev, true);
 }
 

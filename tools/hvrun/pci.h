@@ -23,7 +23,7 @@ struct pci_device;
  * struct pci_ops - what a device does
  * @bar_read: the guest reads its BAR; @data is zero; any vCPU thread
  * @bar_write: the guest writes its BAR; any vCPU thread
- * @bar_mapped: optional; the BAR came to (@mapped) or went from dev->bar; under vm->pci.lock
+ * @bar_mapped: the BAR came to (@mapped) or went from dev->bar; under vm->pci.lock
  * @config_read: optional; before bytes of the configuration space are read;
  *	under vm->pci.lock
  * @config_written: optional; after bytes of the configuration space were written;
