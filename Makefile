@@ -6,6 +6,7 @@
 #   make install		both, and load them with: modprobe hv
 #   make modules KERNEL=6.1	module for a stock Debian kernel, for the testbed
 #   make demo, make check	in emulated hosts; missing packages are installed
+#   make bench		what operations cost, on hv and on stock KVM, in emulated hosts
 #
 # Everything that is made lies in O, build by default.
 
@@ -35,6 +36,7 @@ modules:
 
 tools:
 	$(MAKE) -C tools/hvrun O=$(O)
+	$(MAKE) -C tools/bench O=$(O)
 
 selftests:
 	$(MAKE) -C selftests O=$(O) all
@@ -64,6 +66,12 @@ demo: packages
 check: packages
 	@$(testbed)/check --build $(O)
 
+# Both hosts, unless one is named
+bench_hosts = $(if $(filter file,$(origin HOST)),vmx svm,$(HOST))
+bench: packages
+	@$(MAKE) --no-print-directory modules KERNEL=$(or $(KERNEL),6.1) O=$(O)
+	@tools/bench/run --build $(O) --kernel $(or $(KERNEL),6.1) $(bench_hosts:%=--host %)
+
 lint: packages
 	@$(testbed)/lint --build $(O)
 
@@ -72,9 +80,9 @@ testkernel: packages
 	@TESTBED_DIR=$(O)/testbed $(testbed)/prepare kernel small
 
 clean:
-	rm -rf $(O)/module* $(O)/lint* $(O)/hvrun $(O)/selftests $(O)/selftests-obj $(O)/run
+	rm -rf $(O)/module* $(O)/lint* $(O)/hvrun $(O)/bench $(O)/selftests $(O)/selftests-obj $(O)/run
 
 help:
 	@sed -n '3,/^$$/s/^# \?//p' Makefile
 
-.PHONY: all modules tools selftests install uninstall packages demo check lint testkernel clean help
+.PHONY: all modules tools selftests install uninstall packages demo check bench lint testkernel clean help
