@@ -5,7 +5,6 @@
  * And what is there instead of them stays right: modes, registers, level-triggered
  * interrupts, other events. Runs with any of the module's parameters.
  */
-#include <fcntl.h>
 #include "hvtest.h"
 #include "kselftest_harness.h"
 
@@ -30,22 +29,6 @@ FIXTURE_VARIANT(apicv)
 
 FIXTURE_VARIANT_ADD(apicv, xapic) { .x2apic = false };
 FIXTURE_VARIANT_ADD(apicv, x2apic) { .x2apic = true };
-
-/* Module parameter that says what is in use; false where there is none */
-static bool parameter(const char *name)
-{
-	char path[64], c = 'N';
-	int fd;
-
-	snprintf(path, sizeof(path), "/sys/module/hv/parameters/%s", name);
-	fd = open(path, O_RDONLY);
-	if (fd < 0)
-		return false;
-	if (read(fd, &c, 1) != 1)
-		c = 'N';
-	close(fd);
-	return c == 'Y';
-}
 
 static void apic_on(struct vcpu *vcpu, bool x2apic)
 {

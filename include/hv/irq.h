@@ -96,6 +96,15 @@ void hv_lapic_accept(struct hv_vcpu *vcpu, int vector);
 bool hv_lapic_accepts_extint(struct hv_vcpu *vcpu);
 /* LINT0 rises: the PICs have an interrupt; any context */
 void hv_lapic_lint0(struct hv_vcpu *vcpu);
+/*
+ * The timer on a processor that can end the guest at a host TSC: the backend says so when the
+ * vCPU is created and asks before each entry; the run loop looks before each entry, and tells
+ * when the vCPU sleeps.
+ */
+void hv_lapic_timer_by_processor(struct hv_vcpu *vcpu);
+bool hv_lapic_timer_next(struct hv_vcpu *vcpu, u64 *tsc);
+void hv_lapic_timer_check(struct hv_vcpu *vcpu);
+void hv_lapic_timer_sleep(struct hv_vcpu *vcpu, bool asleep);
 /* Expired timer: post its LVT entry (HV_REQ_TIMER) */
 void hv_lapic_timer_fire(struct hv_vcpu *vcpu);
 void hv_lapic_eoi(struct hv_vcpu *vcpu);

@@ -57,6 +57,7 @@ struct hv_vm_stats {
  * @halt_poll_success_hist: of the durations of polls that were long enough, ns
  * @halt_poll_fail_hist: of the others
  * @halt_wait_hist: of the sleeps
+ * @timer_late_hist: of the LAPIC timer: from the expiry to its interrupt's being pending, ns
  * @pv_eois: EOIs that the guest signalled in its memory
  * @hypercalls: hypercalls
  * @directed_yield_attempted: tries to give this vCPU's turn to another one
@@ -90,6 +91,7 @@ struct hv_vcpu_stats {
 	u64 halt_poll_success_hist[HV_STATS_LOG_BUCKETS];
 	u64 halt_poll_fail_hist[HV_STATS_LOG_BUCKETS];
 	u64 halt_wait_hist[HV_STATS_LOG_BUCKETS];
+	u64 timer_late_hist[HV_STATS_LOG_BUCKETS];
 	u64 pv_eois;
 	u64 hypercalls;
 	u64 directed_yield_attempted;

@@ -166,3 +166,26 @@ long check_cap(int fd, long cap)
 {
 	return hv_ioctl(fd, HV_CHECK_EXTENSION, cap);
 }
+
+/**
+ * parameter() - a parameter of hv's module that says what its Intel backend uses
+ * @name: its name
+ *
+ * Return: false if it's off, if there is none, or on another processor.
+ */
+bool parameter(const char *name)
+{
+	char path[64], c = 'N';
+	int fd;
+
+	if (!cpu_is_intel())
+		return false;
+	snprintf(path, sizeof(path), "/sys/module/hv/parameters/%s", name);
+	fd = open(path, O_RDONLY);
+	if (fd < 0)
+		return false;
+	if (read(fd, &c, 1) != 1)
+		c = 'N';
+	close(fd);
+	return c == 'Y';
+}

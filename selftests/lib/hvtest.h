@@ -168,6 +168,7 @@ const char *device_path(void);
 int device_open(void);
 bool device_is_kvm(void);
 bool cpu_is_intel(void);
+bool parameter(const char *name);
 bool cpu_is_tcg(void);
 long host_cpu_online(unsigned int cpu, bool online);
 long hv_ioctl(int fd, unsigned long nr, ...);

@@ -4,10 +4,15 @@
  */
 #include "hvtest.h"
 
-typedef void (*counter_fn)(const char *name, uint64_t value, void *arg);
+#define MAX_VALUES	64
+
+/* Called with the values of a counter: one, or the buckets of a histogram */
+typedef void (*counter_fn)(const char *name, const uint64_t *values, unsigned int nr,
+			   void *arg);
 
 static void each_counter(struct vcpu *vcpu, counter_fn fn, void *arg)
 {
+	uint64_t values[MAX_VALUES];
 	struct hv_stats_header h;
 	struct hv_stats_desc *d;
 	unsigned int i;
@@ -21,13 +26,12 @@ static void each_counter(struct vcpu *vcpu, counter_fn fn, void *arg)
 	size = sizeof(*d) + h.name_size;
 	d = malloc(size);
 	for (i = 0; i < h.num_desc; i++) {
-		uint64_t value;
-
 		if (pread(fd, d, size, h.desc_offset + i * size) != (ssize_t)size)
 			die("no descriptor %u", i);
-		if (pread(fd, &value, 8, h.data_offset + d->offset) != 8)
+		if (d->size > MAX_VALUES || pread(fd, values, d->size * 8UL,
+						  h.data_offset + d->offset) != d->size * 8L)
 			die("no value of %s", d->name);
-		fn(d->name, value, arg);
+		fn(d->name, values, d->size, arg);
 	}
 	free(d);
 	close(fd);
@@ -39,14 +43,16 @@ struct one {
 	uint64_t value;
 };
 
-static void find_one(const char *name, uint64_t value, void *arg)
+static void find_one(const char *name, const uint64_t *values, unsigned int nr, void *arg)
 {
 	struct one *one = arg;
 
 	if (strcmp(name, one->name))
 		return;
 	one->found = true;
-	one->value = value;
+	one->value = 0;
+	while (nr)
+		one->value += values[--nr];
 }
 
 /**
@@ -54,7 +60,7 @@ static void find_one(const char *name, uint64_t value, void *arg)
  * @vcpu: the vCPU; it may be running
  * @name: name in the statistics file; one that isn't there ends the program
  *
- * Return: its value.
+ * Return: its value; of a histogram, the sum of the buckets.
  */
 uint64_t vcpu_stat(struct vcpu *vcpu, const char *name)
 {
@@ -66,10 +72,11 @@ uint64_t vcpu_stat(struct vcpu *vcpu, const char *name)
 	return one.value;
 }
 
-static void add_exit(const char *name, uint64_t value, void *arg)
+static void add_exit(const char *name, const uint64_t *values, unsigned int nr, void *arg)
 {
+	(void)nr;
 	if (!strncmp(name, "exit_", 5) && strcmp(name, "exit_external_interrupt"))
-		*(uint64_t *)arg += value;
+		*(uint64_t *)arg += values[0];
 }
 
 /**

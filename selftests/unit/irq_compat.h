@@ -111,6 +111,10 @@ typedef s64 ktime_t;
 
 extern s64 now_ns;
 
+#define ktime_to_ns(t)		((s64)(t))
+#define fls64(x)		((x) ? 64 - __builtin_clzll(x) : 0)
+#define HV_STATS_LOG_BUCKETS	32
+static const u32 tsc_khz = 3000000;
 #define ktime_get()		((ktime_t)now_ns)
 #define ktime_get_ns()		((u64)now_ns)
 #define ns_to_ktime(ns)		((ktime_t)(ns))
@@ -200,6 +204,9 @@ struct hv_vcpu {
 	unsigned int kicks;
 	unsigned int nmis;
 	unsigned int inits;
+	struct {
+		u64 timer_late_hist[HV_STATS_LOG_BUCKETS];
+	} stats;
 	struct hv_segment cs;
 	u64 rip;
 	struct {

@@ -16,6 +16,7 @@
 #include <linux/sched/signal.h>
 #include <linux/sched/stat.h>
 #include <hv/backend.h>
+#include <hv/irq.h>
 #include <hv/vcpu.h>
 #include "core.h"
 
@@ -163,12 +164,14 @@ int hv_vcpu_block(struct hv_vcpu *vcpu)
 
 	vcpu->stats.halt_exits++;
 	hv_vcpu_srcu_unlock(vcpu);
+	hv_lapic_timer_sleep(vcpu, true);
 	vcpu->halt_poll_ns = min(vcpu->halt_poll_ns, max);
 	if (!vcpu->halt_poll_ns ||
 	    !halt_poll(vcpu, start, ktime_add_ns(start, vcpu->halt_poll_ns)))
 		halt_sleep(vcpu);
 	if (halted)
 		halt_poll_learn(vcpu, ktime_to_ns(ktime_sub(ktime_get(), start)), max);
+	hv_lapic_timer_sleep(vcpu, false);
 	hv_vcpu_srcu_lock(vcpu);
 	vcpu->stats.halt_wakeups++;
 	return HV_RESUME;

@@ -136,6 +136,8 @@ static long hv_vcpu_loop(struct hv_vcpu *vcpu)
 
 	for (;;) {
 		vcpu->x86.pv.at_boundary = true;
+		if (vcpu->x86.lapic)
+			hv_lapic_timer_check(vcpu);
 		if (hv_req_pending(vcpu)) {
 			r = hv_handle_requests(vcpu);
 			if (r <= 0)

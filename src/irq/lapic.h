@@ -76,6 +76,13 @@ enum apic_timer_mode {
 /**
  * struct hv_lapic_timer - the timer
  * @timer: host timer; its callback only counts and asks
+ * @processor: the processor can end the guest at a host TSC: the host timer is used only
+ *	while the vCPU sleeps
+ * @asleep: it does
+ * @armed: @target_tsc is awaited, the host timer is not running
+ * @target: next expiry, ns of CLOCK_MONOTONIC; while the host timer runs it knows better
+ * @target_tsc: the same as host TSC, or earlier if that is far away
+ * @due: expiry that is to be posted, ns
  * @expired: expiries that are not posted yet; atomic
  * @start: when the count was loaded, ns of CLOCK_MONOTONIC
  * @initial: initial count, 0: stopped
@@ -85,6 +92,12 @@ enum apic_timer_mode {
  */
 struct hv_lapic_timer {
 	struct hrtimer timer;
+	bool processor;
+	bool asleep;
+	bool armed;
+	u64 target;
+	u64 target_tsc;
+	u64 due;
 	atomic_t expired;
 	u64 start;
 	u32 initial;

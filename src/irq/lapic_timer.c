@@ -1,14 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The LAPIC timer: one-shot, periodic and TSC-deadline mode (SDM 3A 11.5.4), on a host
- * hrtimer. Its callback runs in a hard interrupt: it counts the expiry and asks the vCPU,
+ * The LAPIC timer: one-shot, periodic and TSC-deadline mode (SDM 3A 11.5.4).
+ *
+ * Its clock is the processor's if that can end the guest at a time: hv_lapic_timer_next() tells
+ * the backend when, and hv_lapic_timer_check() looks before each entry, so that the host's own
+ * timer does not interrupt. While the vCPU sleeps, and on other processors always, the clock is
+ * a host hrtimer. Its callback runs in a hard interrupt: it counts the expiry and asks the vCPU,
  * which posts the vector in hv_lapic_timer_fire().
  */
 #include <linux/atomic.h>
 #include <linux/irqflags.h>
 #include <linux/ktime.h>
+#include <linux/math64.h>
 #include <linux/timekeeping.h>
 #include <asm/msr.h>
+#include <asm/tsc.h>
 #include <hv/host.h>
 #include "lapic.h"
 
@@ -33,6 +39,7 @@ static enum hrtimer_restart timer_callback(struct hrtimer *hrtimer)
 	struct hv_lapic_timer *t = container_of(hrtimer, struct hv_lapic_timer, timer);
 	struct hv_lapic *apic = container_of(t, struct hv_lapic, timer);
 
+	WRITE_ONCE(t->due, ktime_to_ns(hrtimer_get_expires(hrtimer)));
 	atomic_set(&t->expired, 1);
 	hv_vcpu_request(apic->vcpu, HV_REQ_TIMER);
 	if (!t->period)
@@ -41,7 +48,128 @@ static enum hrtimer_restart timer_callback(struct hrtimer *hrtimer)
 	return HRTIMER_RESTART;
 }
 
-/* The hrtimer isn't running. */
+/* ---- the clock ---- */
+
+/* Host TSC at a time, or an hour from now if that is earlier: then one looks again. */
+static u64 tsc_at(u64 ns)
+{
+	const u64 hour = 3600 * 1000000000ULL;
+	u64 now = ktime_get_ns();
+
+	if (ns <= now)
+		return 0;
+	return rdtsc() + mul_u64_u32_div(min(ns - now, hour), tsc_khz, 1000000);
+}
+
+/* It isn't running. */
+static void clock_start(struct hv_lapic *apic, u64 target)
+{
+	struct hv_lapic_timer *t = &apic->timer;
+
+	if (!t->processor || t->asleep) {
+		hrtimer_start(&t->timer, ns_to_ktime(target), HRTIMER_MODE_ABS_PINNED_HARD);
+		return;
+	}
+	t->target = target;
+	t->target_tsc = tsc_at(target);
+	t->armed = true;
+}
+
+/* True: it was running, until @target. */
+static bool clock_stop(struct hv_lapic *apic, u64 *target)
+{
+	struct hv_lapic_timer *t = &apic->timer;
+	bool armed = t->armed;
+
+	*target = t->target;
+	t->armed = false;
+	if (!hrtimer_cancel(&t->timer))
+		return armed;
+	*target = ktime_to_ns(hrtimer_get_expires(&t->timer));
+	return true;
+}
+
+/* What the host timer's callback does, for the processor's clock */
+static void clock_check(struct hv_lapic *apic)
+{
+	struct hv_lapic_timer *t = &apic->timer;
+	u64 now;
+
+	if (!t->armed || rdtsc() < t->target_tsc)
+		return;
+	now = ktime_get_ns();
+	if (now < t->target) {
+		t->target_tsc = tsc_at(t->target);
+		return;
+	}
+	t->armed = false;
+	t->due = t->target;
+	atomic_set(&t->expired, 1);
+	if (t->period)
+		clock_start(apic, t->target +
+			    (div64_u64(now - t->target, t->period) + 1) * t->period);
+}
+
+/**
+ * hv_lapic_timer_check() - post what has expired by the processor's clock
+ * @vcpu: vCPU with a LAPIC, by its own thread, before an entry
+ */
+void hv_lapic_timer_check(struct hv_vcpu *vcpu)
+{
+	struct hv_lapic_timer *t = &vcpu->x86.lapic->timer;
+
+	if (t->armed && rdtsc() >= t->target_tsc)
+		hv_lapic_timer_fire(vcpu);
+}
+
+/**
+ * hv_lapic_timer_next() - when must the processor end the guest?
+ * @vcpu: vCPU with a LAPIC, by its own thread
+ * @tsc: host TSC, filled in
+ *
+ * Return: false: no matter when.
+ */
+bool hv_lapic_timer_next(struct hv_vcpu *vcpu, u64 *tsc)
+{
+	struct hv_lapic_timer *t = &vcpu->x86.lapic->timer;
+
+	*tsc = t->target_tsc;
+	return t->armed;
+}
+
+/**
+ * hv_lapic_timer_by_processor() - the backend can end the guest at a host TSC
+ * @vcpu: new vCPU with a LAPIC, not visible yet
+ */
+void hv_lapic_timer_by_processor(struct hv_vcpu *vcpu)
+{
+	vcpu->x86.lapic->timer.processor = true;
+}
+
+/**
+ * hv_lapic_timer_sleep() - the vCPU is about to sleep, or awake again
+ * @vcpu: vCPU, by its own thread
+ * @asleep: which
+ *
+ * Context: process context.
+ */
+void hv_lapic_timer_sleep(struct hv_vcpu *vcpu, bool asleep)
+{
+	struct hv_lapic *apic = vcpu->x86.lapic;
+	u64 target;
+	bool active;
+
+	if (!apic || !apic->timer.processor)
+		return;
+	active = clock_stop(apic, &target);
+	apic->timer.asleep = asleep;
+	if (active)
+		clock_start(apic, target);
+}
+
+/* ---- the three modes ---- */
+
+/* The clock isn't running. */
 static void start_deadline(struct hv_lapic *apic)
 {
 	struct hv_lapic_timer *t = &apic->timer;
@@ -57,17 +185,17 @@ static void start_deadline(struct hv_lapic *apic)
 	local_irq_restore(flags);
 
 	if (t->deadline <= tsc) {
+		WRITE_ONCE(t->due, now);
 		atomic_set(&t->expired, 1);
 		hv_req_set(apic->vcpu, HV_REQ_TIMER);
 		return;
 	}
 	ns = apic_tsc_to_ns(t->deadline - tsc, apic->vcpu->x86.tsc_khz);
 	t->period = 0;
-	hrtimer_start(&t->timer, ktime_add_safe(ns_to_ktime(now), ns_to_ktime(ns)),
-		      HRTIMER_MODE_ABS_PINNED_HARD);
+	clock_start(apic, ktime_add_safe(ns_to_ktime(now), ns_to_ktime(ns)));
 }
 
-/* The hrtimer isn't running. */
+/* The clock isn't running. */
 static void start_count(struct hv_lapic *apic)
 {
 	struct hv_lapic_timer *t = &apic->timer;
@@ -84,7 +212,7 @@ static void start_count(struct hv_lapic *apic)
 		t->period = max_t(u64, (u64)t->initial * divisor, APIC_TIMER_MIN_PERIOD);
 		next = max_t(u64, next, APIC_TIMER_MIN_PERIOD);
 	}
-	hrtimer_start(&t->timer, ns_to_ktime(t->start + next), HRTIMER_MODE_ABS_PINNED_HARD);
+	clock_start(apic, t->start + next);
 }
 
 static void timer_start(struct hv_lapic *apic)
@@ -95,11 +223,21 @@ static void timer_start(struct hv_lapic *apic)
 		start_count(apic);
 }
 
+/* How late the guest gets it: bucket n from 2^(n-1) ns on */
+static void note_lateness(struct hv_lapic *apic)
+{
+	u64 *hist = apic->vcpu->stats.timer_late_hist;
+	s64 late = ktime_get_ns() - READ_ONCE(apic->timer.due);
+
+	hist[min_t(unsigned int, late > 0 ? fls64(late) : 0, HV_STATS_LOG_BUCKETS - 1)]++;
+}
+
 /* Post what has expired. False: it was a deadline that has not come yet. */
 static bool timer_post(struct hv_lapic *apic)
 {
 	struct hv_lapic_timer *t = &apic->timer;
 
+	clock_check(apic);
 	if (!atomic_xchg(&t->expired, 0))
 		return true;
 	if (timer_mode(apic) == APIC_TIMER_DEADLINE) {
@@ -110,6 +248,7 @@ static bool timer_post(struct hv_lapic *apic)
 		/* IA32_TSC_DEADLINE is 0 after the interrupt (SDM 3A 11.5.4.1) */
 		t->deadline = 0;
 	}
+	note_lateness(apic);
 	hv_lapic_deliver_lvt(apic, APIC_LVT(APIC_R_LVT_TIMER));
 	return true;
 }
@@ -142,10 +281,11 @@ void hv_lapic_timer_flush(struct hv_lapic *apic)
  */
 static bool timer_halt(struct hv_lapic *apic)
 {
-	struct hrtimer *timer = &apic->timer.timer;
-	bool active = hrtimer_cancel(timer);
+	u64 target;
+	bool active = clock_stop(apic, &target);
 
-	if (active && ktime_get() >= hrtimer_get_expires(timer)) {
+	if (active && ktime_get_ns() >= target) {
+		WRITE_ONCE(apic->timer.due, target);
 		atomic_set(&apic->timer.expired, 1);
 		active = apic->timer.period;
 	}
@@ -162,8 +302,9 @@ static bool timer_halt(struct hv_lapic *apic)
 void hv_lapic_timer_stop(struct hv_lapic *apic)
 {
 	struct hv_lapic_timer *t = &apic->timer;
+	u64 target;
 
-	hrtimer_cancel(&t->timer);
+	clock_stop(apic, &target);
 	atomic_set(&t->expired, 0);
 	t->initial = 0;
 	t->deadline = 0;

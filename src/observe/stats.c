@@ -89,6 +89,7 @@ static const struct counter vcpu_counters[] = {
 	VCPU_NS_HISTOGRAM(halt_poll_success_hist),
 	VCPU_NS_HISTOGRAM(halt_poll_fail_hist),
 	VCPU_NS_HISTOGRAM(halt_wait_hist),
+	VCPU_NS_HISTOGRAM(timer_late_hist),
 	VCPU_COUNTER(pv_eois),
 	VCPU_COUNTER(hypercalls),
 	VCPU_COUNTER(directed_yield_attempted),

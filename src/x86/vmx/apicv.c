@@ -176,7 +176,6 @@ void vmx_apicv_update(struct hv_vcpu *vcpu)
 {
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
 	u32 old = vmcs_read32(VMCS_PROC_BASED_CONTROLS2);
-	u32 pin = vmx_caps.pin;
 	bool virtual, posted;
 	u32 proc2;
 
@@ -188,9 +187,7 @@ void vmx_apicv_update(struct hv_vcpu *vcpu)
 
 	/* CR8 is the TPR in the page (SDM 3C 29.3). */
 	vmx_set_proc(vmx, PROC_TPR_SHADOW, PROC_CR8_LOAD_EXITING | PROC_CR8_STORE_EXITING);
-	if (posted)
-		pin |= PIN_POSTED_INTR;
-	vmcs_write32(VMCS_PIN_BASED_CONTROLS, pin);
+	vmx_set_pin(vmx, posted ? PIN_POSTED_INTR : 0, posted ? 0 : PIN_POSTED_INTR);
 	WRITE_ONCE(vcpu->posted, posted);
 	if (proc2 != old) {
 		vmcs_write32(VMCS_PROC_BASED_CONTROLS2, proc2);

@@ -56,7 +56,7 @@ static const struct vmx_control vmx_controls[] __initconst = {
 		.name = "pin-based",
 		.msr = MSR_IA32_VMX_TRUE_PINBASED_CTLS,
 		.required = PIN_EXT_INTR_EXITING | PIN_NMI_EXITING | PIN_VIRTUAL_NMIS,
-		.optional = PIN_POSTED_INTR,
+		.optional = PIN_POSTED_INTR | PIN_PREEMPTION_TIMER,
 		.value = &vmx_caps.pin,
 		.there = &vmx_caps.pin_optional,
 	}, {

@@ -149,6 +149,8 @@ int vmx_enter(struct hv_vcpu *vcpu)
 	if (vcpu->x86.lazy_stale)
 		hv_lazy_msrs_load(vcpu);
 	vmx_refresh_host_cr(vmx);
+	if (vcpu->x86.lapic)
+		vmx_program_timer(vcpu);
 	if (vmx->soft_apic)
 		vmx_update_tpr_threshold(vcpu);
 	/*

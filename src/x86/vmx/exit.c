@@ -263,6 +263,7 @@ static const struct vmx_exit vmx_exits[VMX_NR_EXITS] = {
 	[EXIT_EPT_MISCONFIG]	= { vmx_exit_ept_misconfig,	"ept_misconfig" },
 	[EXIT_INVEPT]		= { hv_emulate_ud,		"invept" },
 	[EXIT_INVVPID]		= { hv_emulate_ud,		"invvpid" },
+	[EXIT_PREEMPTION_TIMER]	= { vmx_exit_preemption_timer,	"preemption_timer" },
 	[EXIT_WBINVD]		= { hv_emulate_nop,		"wbinvd" },
 	[EXIT_XSETBV]		= { hv_emulate_xsetbv,		"xsetbv" },
 	[EXIT_APIC_WRITE]	= { vmx_exit_apic_write,	"apic_write" },

@@ -20,4 +20,7 @@ int vmx_exit_apic_write(struct hv_vcpu *vcpu);
 int vmx_exit_eoi(struct hv_vcpu *vcpu);
 int vmx_exit_tpr_threshold(struct hv_vcpu *vcpu);
 
+/* timer.c */
+int vmx_exit_preemption_timer(struct hv_vcpu *vcpu);
+
 #endif

@@ -152,6 +152,22 @@ void vmx_set_proc(struct vmx_vcpu *vmx, u32 set, u32 clear)
 	vmcs_write32(VMCS_PROC_BASED_CONTROLS, proc);
 }
 
+/**
+ * vmx_set_pin() - change pin-based controls
+ * @vmx: loaded vCPU
+ * @set: bits to set
+ * @clear: bits to clear
+ */
+void vmx_set_pin(struct vmx_vcpu *vmx, u32 set, u32 clear)
+{
+	u32 pin = (vmx->pin & ~clear) | set;
+
+	if (pin == vmx->pin)
+		return;
+	vmx->pin = pin;
+	vmcs_write32(VMCS_PIN_BASED_CONTROLS, pin);
+}
+
 /* Host state that is the same on all CPUs and for the life of the VMCS. */
 static void vmx_write_constant_host_state(void)
 {
@@ -192,7 +208,8 @@ int vmx_vmcs_init(struct hv_vcpu *vcpu)
 	if (!vmx->vpid)
 		proc2 &= ~PROC2_VPID;
 	vmx->proc = vmx_caps.proc;
-	vmcs_write32(VMCS_PIN_BASED_CONTROLS, vmx_caps.pin);
+	vmx->pin = vmx_caps.pin;
+	vmcs_write32(VMCS_PIN_BASED_CONTROLS, vmx->pin);
 	vmcs_write32(VMCS_PROC_BASED_CONTROLS, vmx->proc);
 	vmcs_write32(VMCS_PROC_BASED_CONTROLS2, proc2);
 	vmcs_write32(VMCS_EXIT_CONTROLS, vmx_caps.exit);

@@ -72,6 +72,7 @@ static int __init vmx_setup(void)
 		vmx_caps.proc2 & PROC2_XSAVES ? ", XSAVES" : "",
 		vmx_l1d_text[vmx_mitigations.l1d_flush]);
 	vmx_apicv_setup();
+	vmx_timer_setup();
 	return 0;
 }
 
@@ -154,6 +155,7 @@ static int vmx_vcpu_create(struct hv_vcpu *vcpu)
 		goto out_bitmap;
 	if (vmx_pml_alloc(vmx))
 		goto out_bitmap;
+	vmx_timer_vcpu_create(vcpu);
 	vmx->vpid = vmx_vpid_alloc();
 	vmx->sw.spec_ctrl.present = vmx_mitigations.spec_ctrl;
 	vmx->sw.spec_ctrl.kernel_ibrs = vmx_mitigations.kernel_ibrs;

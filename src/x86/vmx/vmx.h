@@ -99,6 +99,7 @@ struct vmx_vm {
  * @pml: page of logged addresses, NULL without page-modification logging
  * @pml_on: the processor writes it
  * @proc: processor-based controls in the VMCS
+ * @pin: pin-based controls in the VMCS
  * @soft_apic: interrupts of the LAPIC are injected by hv, TPR is the processor's
  * @tpr_threshold: TPR threshold in the VMCS
  * @exceptions: exception bitmap in the VMCS
@@ -125,6 +126,7 @@ struct vmx_vcpu {
 	u64 *pml;
 	bool pml_on;
 	u32 proc;
+	u32 pin;
 	bool soft_apic;
 	u32 tpr_threshold;
 	u32 exceptions;
@@ -155,6 +157,7 @@ void vmx_vmcs_clear(struct vmx_vcpu *vmx);
 void vmx_vmcs_clear_local(struct vmx_vcpu *vmx);
 void vmx_vmcs_dump(struct hv_vcpu *vcpu);
 void vmx_set_proc(struct vmx_vcpu *vmx, u32 set, u32 clear);
+void vmx_set_pin(struct vmx_vcpu *vmx, u32 set, u32 clear);
 
 /* ept.c */
 extern struct hv_s2_format vmx_ept_format;
@@ -205,6 +208,11 @@ u32 vmx_get_blocking(struct hv_vcpu *vcpu);
 void vmx_set_blocking(struct hv_vcpu *vcpu, u32 blocking);
 int vmx_skip_insn(struct hv_vcpu *vcpu);
 void vmx_update_intercepts(struct hv_vcpu *vcpu);
+
+/* timer.c */
+void vmx_timer_setup(void);
+void vmx_timer_vcpu_create(struct hv_vcpu *vcpu);
+void vmx_program_timer(struct hv_vcpu *vcpu);
 
 /* apicv.c */
 void vmx_apicv_setup(void);
