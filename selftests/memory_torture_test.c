@@ -72,7 +72,9 @@ static uint64_t call(struct worker *w, unsigned int region)
 		if (!ret && run->exit_reason == HV_EXIT_IO && run->io.port == PORT_DONE)
 			return vcpu_regs(w->vcpu).rax;
 		if (ret != -EFAULT && ret != -EINTR && ret != -EAGAIN)
-			die("HV_RUN: %ld, exit %u", ret, run->exit_reason);
+			die("HV_RUN: %ld, exit %u, suberror %u, %llx %llx %llx %llx", ret,
+			    run->exit_reason, run->internal.suberror, run->internal.data[0],
+			    run->internal.data[1], run->internal.data[2], run->internal.data[3]);
 		w->faults += ret == -EFAULT;
 		sched_yield();
 	}
@@ -246,7 +248,11 @@ static void verify(struct __test_metadata *_metadata, struct vm *vm, struct work
 	}
 }
 
-TEST(torture)
+FIXTURE(torture) { };
+FIXTURE_SETUP(torture) { }
+FIXTURE_TEARDOWN(torture) { }
+
+TEST_F_TIMEOUT(torture, all, 600)
 {
 	const char *seconds = getenv("HV_TORTURE_SECONDS");
 	struct vm *vm = vm_create(0);
@@ -275,7 +281,7 @@ TEST(torture)
 	end = now_us() + (seconds ? atoi(seconds) : 4) * 1000000ULL;
 	/* On a slow machine for as long as it takes to have done something, but not for ever */
 	while ((now_us() < end || operations < OPERATIONS || w[0].calls < REGIONS ||
-		w[1].calls < REGIONS) && now_us() < end + 40000000 && !w[0].bad && !w[1].bad) {
+		w[1].calls < REGIONS) && now_us() < end + 100000000 && !w[0].bad && !w[1].bad) {
 		one_operation(vm);
 		operations++;
 	}
