@@ -125,6 +125,7 @@ static void pic_end(struct hv_pic *pic, unsigned int n, u8 lines)
 
 /* Lock held; releases it. */
 static void pic_unlock(struct hv_vm *vm, bool was, unsigned long flags)
+	__releases(&vm->pic->lock)
 {
 	struct hv_pic *pic = vm->pic;
 	unsigned long acked = pic->acked;

@@ -37,11 +37,19 @@ struct hv_route {
 };
 
 /**
+ * struct hv_route_pins - routes to the pins of one controller
+ * @head: by pin: index of the first route to it, -1: none
+ */
+struct hv_route_pins {
+	int head[HV_IOAPIC_NUM_PINS];
+};
+
+/**
  * struct hv_route_table - all routes of a VM; immutable once published
  * @rcu: for freeing
  * @nr_gsis: entries of @head
  * @head: by GSI: index of its first route, -1: none
- * @pin_head: by HV_IRQCHIP_* and pin: index of the first route to it, -1: none
+ * @pins: by HV_IRQCHIP_*
  * @eoi: vectors whose end the VMM's IOAPIC wants to see: those of level-triggered messages of
  *	its GSIs
  * @routes: routes
@@ -50,7 +58,7 @@ struct hv_route_table {
 	struct rcu_head rcu;
 	unsigned int nr_gsis;
 	int *head;
-	int pin_head[HV_IRQCHIP_IOAPIC + 1][HV_IOAPIC_NUM_PINS];
+	struct hv_route_pins pins[HV_IRQCHIP_IOAPIC + 1];
 	DECLARE_BITMAP(eoi, HV_NR_INTERRUPTS);
 	struct hv_route routes[];
 };
@@ -132,7 +140,7 @@ static struct hv_route_table *table_alloc(const struct hv_irq_routing_entry *ent
 	t->head = (int *)((char *)t + size);
 	for (i = 0; i < nr_gsis; i++)
 		t->head[i] = -1;
-	memset(t->pin_head, 0xff, sizeof(t->pin_head));
+	memset(t->pins, 0xff, sizeof(t->pins));
 	return t;
 }
 
@@ -158,7 +166,7 @@ static int table_fill(struct hv_vm *vm, struct hv_route_table *t,
 				__set_bit(t->routes[i].data & 0xff, t->eoi);
 			continue;
 		}
-		head = &t->pin_head[t->routes[i].chip][t->routes[i].pin];
+		head = &t->pins[t->routes[i].chip].head[t->routes[i].pin];
 		t->routes[i].pin_next = *head;
 		*head = i;
 	}
@@ -374,7 +382,7 @@ void hv_irq_acked(struct hv_vm *vm, unsigned int chip, unsigned int pin)
 
 	rcu_read_lock();
 	t = rcu_dereference(vm->routing);
-	for (i = t ? t->pin_head[chip][pin] : -1; i >= 0; i = t->routes[i].pin_next) {
+	for (i = t ? t->pins[chip].head[pin] : -1; i >= 0; i = t->routes[i].pin_next) {
 		hv_irqfd_acked(vm, t->routes[i].gsi);
 		if (t->routes[i].gsi == HV_PIT_GSI && vm->pit)
 			hv_pit_acked(vm);

@@ -416,12 +416,14 @@ static bool hv_msr_on_host(const struct hv_msr_desc *d)
  * @reg: result register
  * @bits: bits in it
  */
-static const struct hv_msr_cpuid {
+struct hv_msr_cpuid {
 	u32 index;
 	u32 func;
 	u8 reg;
 	u32 bits;
-} hv_msr_cpuids[] = {
+};
+
+static const struct hv_msr_cpuid hv_msr_cpuids[] = {
 	/* RDTSCP, or RDPID alone (SDM 4, IA32_TSC_AUX) */
 	{ MSR_TSC_AUX, 0x80000001, 3, BIT(27) },
 	{ MSR_TSC_AUX, 7, 2, BIT(22) },
