@@ -221,6 +221,8 @@ TEST_F(apicv, registers_agree)
 	bool x2 = variant->x2apic;
 	unsigned int i;
 
+	if (device_is_kvm() && !cpu_is_intel())
+		SKIP(return, "stock KVM drops the low bits of TPR on AMD");
 	for (i = 0; i < ARRAY_LEN(writes); i++) {
 		write_reg(self->vcpu, writes[i].reg, writes[i].val, x2);
 		EXPECT_EQ(writes[i].val, read_reg(self->vcpu, writes[i].reg, x2)) {
