@@ -13,6 +13,7 @@ typedef __s32 s32;
 
 /* ---- bits, atomics, locks: one thread ---- */
 
+#define __releases(lock)
 #define PAGE_SIZE		4096ul
 #define PAGE_MASK		(~(PAGE_SIZE - 1))
 #define BUILD_BUG_ON(c)		_Static_assert(!(c), #c)
