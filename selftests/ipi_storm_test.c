@@ -114,11 +114,7 @@ static bool msi_arrived(FIXTURE_DATA(storm) *self, unsigned int to)
 /* Move a vCPU's thread to a CPU of the host. */
 static void move(struct runner *runner, unsigned int n)
 {
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(n % sysconf(_SC_NPROCESSORS_ONLN), &set);
-	pthread_setaffinity_np(runner->thread, sizeof(set), &set);
+	host_cpu_pin(runner->thread, n % host_cpus());
 }
 
 /* Both sides have counted the same. */

@@ -54,15 +54,12 @@ TEST_F(pause_loop, yields)
 {
 	uint64_t yields = 0, start, us;
 	unsigned int i;
-	cpu_set_t set;
 
-	CPU_ZERO(&set);
-	CPU_SET(0, &set);
 	start = now_us();
 	for (i = 0; i < 2; i++) {
 		guest_start(self->vcpu[i], "take_turns", 3, (uint64_t[]){ i, !i, TURNS });
 		runner_start(&self->runner[i], self->vcpu[i]);
-		pthread_setaffinity_np(self->runner[i].thread, sizeof(set), &set);
+		host_cpu_pin(self->runner[i].thread, 0);
 	}
 	for (i = 0; i < 2; i++)
 		runner_join(&self->runner[i]);

@@ -396,22 +396,13 @@ TEST_F(pvclock, host_changes_clocksource)
 	}
 }
 
-static void move(struct runner *r, unsigned int cpu)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(cpu, &set);
-	pthread_setaffinity_np(r->thread, sizeof(set), &set);
-}
-
 /*
  * Two vCPUs read the clock as fast as they can, and compare. Their threads change host CPUs,
  * are interrupted, and the VMM looks at the clock: it never goes backwards.
  */
 TEST_F(pvclock, never_backwards)
 {
-	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	unsigned int cpus = host_cpus();
 	uint64_t last = 0, now, end;
 	struct runner runner[2];
 	unsigned int i, round;
@@ -425,7 +416,7 @@ TEST_F(pvclock, never_backwards)
 			guest_start(self->vcpu[i], "clock_hammer_forever", 1,
 				    (uint64_t[]){ TIME_PAGE(i) });
 			runner_start(&runner[i], self->vcpu[i]);
-			move(&runner[i], i % cpus);
+			host_cpu_pin(runner[i].thread, i % cpus);
 		}
 		end = guest_u64(self->vm, "reads") + 2000;
 		for (i = 0; i < 100 && guest_u64(self->vm, "reads") < end; i++) {
@@ -437,8 +428,8 @@ TEST_F(pvclock, never_backwards)
 			if (!device_is_kvm())
 				EXPECT_GE(now, guest);
 			last = now;
-			move(&runner[0], (i + 1) % cpus);
-			move(&runner[1], i / 2 % cpus);
+			host_cpu_pin(runner[0].thread, (i + 1) % cpus);
+			host_cpu_pin(runner[1].thread, i / 2 % cpus);
 			sleep_us(1000);
 		}
 		for (i = 0; i < 2; i++)

@@ -113,15 +113,6 @@ TEST_F(steal, flush_tlb)
 	}
 }
 
-static void pin(pthread_t thread)
-{
-	cpu_set_t set;
-
-	CPU_ZERO(&set);
-	CPU_SET(0, &set);
-	pthread_setaffinity_np(thread, sizeof(set), &set);
-}
-
 /* Two threads want one CPU: the one that runs the vCPU waits half of the time. */
 TEST_F(steal, counts)
 {
@@ -133,8 +124,8 @@ TEST_F(steal, counts)
 	before = self->area->steal;
 	guest_start(self->vcpu, "wait_forever", 0, NULL);
 	runner_start(&runner, self->vcpu);
-	pin(runner.thread);
-	pin(pthread_self());
+	host_cpu_pin(runner.thread, 0);
+	host_cpu_pin(pthread_self(), 0);
 	start = now_us();
 	do {
 		now = now_us();

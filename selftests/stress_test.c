@@ -151,11 +151,8 @@ static void migrate(unsigned int i)
 {
 	static unsigned int seed = 1;
 	struct stress_vcpu *v = &vms[i % VMS].vcpu[i / VMS % VCPUS];
-	cpu_set_t set;
 
-	CPU_ZERO(&set);
-	CPU_SET(rand_r(&seed) % cpus, &set);
-	pthread_setaffinity_np(v->thread, sizeof(set), &set);
+	host_cpu_pin(v->thread, rand_r(&seed) % cpus);
 }
 
 /* Make a VM and let its guest do something. */
@@ -238,6 +235,7 @@ static void explain(struct stress_vcpu *v)
 			 v->block[STRESS_GOT / 8], v->block[STRESS_WANT / 8]);
 	else
 		complain("vCPU %u: exit %s", v->vcpu->id, exit_name(v->vcpu->run->exit_reason));
+	vcpu_dump(v->vcpu);
 }
 
 /* Run a vCPU; serve it the windows while they aren't there. */
@@ -442,7 +440,7 @@ FIXTURE_VARIANT_ADD(stress, together) { .flags = MIGRATION | SLOTS | UNMAPPING |
 
 FIXTURE_SETUP(stress)
 {
-	cpus = sysconf(_SC_NPROCESSORS_CONF);
+	cpus = host_cpus();
 	if (variant->flags & (MIGRATION | HOTPLUG) && cpus < 2)
 		SKIP(return, "the host has one CPU");
 }

@@ -101,28 +101,6 @@ bool cpu_is_tcg(void)
 }
 
 /**
- * host_cpu_online() - take one of the host's CPUs away, or give it back
- * @cpu: its number; not 0
- * @online: whether it's to be there
- *
- * Return: 0 or -errno.
- */
-long host_cpu_online(unsigned int cpu, bool online)
-{
-	char path[64];
-	long ret;
-	int fd;
-
-	snprintf(path, sizeof(path), "/sys/devices/system/cpu/cpu%u/online", cpu);
-	fd = open(path, O_WRONLY);
-	if (fd < 0)
-		return -errno;
-	ret = write(fd, online ? "1" : "0", 1) == 1 ? 0 : -errno;
-	close(fd);
-	return ret;
-}
-
-/**
  * hv_ioctl() - ioctl() that returns -errno
  * @fd: any fd
  * @nr: number

@@ -170,12 +170,16 @@ bool device_is_kvm(void);
 bool cpu_is_intel(void);
 bool parameter(const char *name);
 bool cpu_is_tcg(void);
-long host_cpu_online(unsigned int cpu, bool online);
 long hv_ioctl(int fd, unsigned long nr, ...);
 void must_at(const char *file, int line, const char *what, long result);
 /* A call that has to succeed for the test to make sense. */
 #define must(call)	must_at(__FILE__, __LINE__, #call, (long)(call))
 long check_cap(int fd, long cap);
+
+/* cpus.c: the host's CPUs */
+unsigned int host_cpus(void);
+void host_cpu_pin(pthread_t thread, unsigned int n);
+long host_cpu_online(unsigned int n, bool online);
 
 /* vm.c: VMs and vCPUs */
 #define VM_IRQCHIP	(1U << 0)	/* with in-kernel LAPIC and IOAPIC */

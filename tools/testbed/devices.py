@@ -5,7 +5,7 @@ import os
 import re
 import subprocess
 
-QEMU = "qemu-system-x86_64"
+QEMU = os.environ.get("QEMU", "qemu-system-x86_64")
 DISK_SIZE = 64 << 20
 
 # What -device takes, and what its kernel is told. Interrupt remapping is on

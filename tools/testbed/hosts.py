@@ -2,6 +2,7 @@
 """The emulated hosts: what each needs and how its emulator is started."""
 
 import os
+import socket
 import subprocess
 
 import devices
@@ -42,6 +43,9 @@ class Host:
         if result.returncode:
             raise Error("could not prepare %s" % " ".join(words))
 
+    def examine(self, folder):
+        """Keep in FOLDER what a host that hangs is doing."""
+
     def cmdline(self, *more):
         words = [CMDLINE, *more, self.arguments.append]
         return " ".join(word for word in words if word)
@@ -65,15 +69,53 @@ class SvmHost(Host):
         return [devices.QEMU, "-nodefaults", "-no-user-config",
                 "-machine", "q35", "-accel", "tcg,thread=multi",
                 "-cpu", "EPYC,+svm,+npt",
-                "-smp", str(wanted.cpus),
+                "-smp", str(self.cpus()),
                 "-m", str(wanted.memory),
-                "-display", "none", "-monitor", "none", "-no-reboot",
+                "-display", "none", "-no-reboot",
+                "-monitor", "unix:monitor,server=on,wait=off",
                 "-serial", "file:" + os.path.join(folder, "console.log"),
                 "-serial", "file:" + os.path.join(folder, "beats"),
                 "-kernel", os.path.join(self.kernel, "vmlinux"),
                 "-initrd", os.path.join(folder, "initrd"),
                 "-append", self.cmdline(devices.cmdline(wanted.iommu)),
                 *pci]
+
+    def cpus(self):
+        """One more than wanted, if several: init keeps the first one free.
+
+        With TCG, an instruction like XRSTOR on any CPU writes to the first
+        CPU's flags, among them what SVM does there (cpu_clear_ignne()), and
+        now and then undoes a VMRUN's or a #VMEXIT's change.
+        """
+        return self.arguments.cpus + (self.arguments.cpus > 1)
+
+    def examine(self, folder):
+        """The registers of all CPUs, several times, from QEMU's monitor."""
+        questions = ["info registers -a\n"]
+        questions += ["info lapic %d\n" % n for n in range(self.cpus())]
+        # a path from here, as an absolute one may be too long for a socket
+        path = os.path.relpath(os.path.join(folder, "monitor"))
+        with socket.socket(socket.AF_UNIX) as monitor, \
+                open(os.path.join(folder, "registers"), "wb") as file:
+            monitor.settimeout(0.5)
+            try:
+                monitor.connect(path)
+                for question in questions * 3:
+                    monitor.send(question.encode())
+                    file.write(self.answer(monitor))
+            except OSError as error:
+                file.write(b"no answer: %s\n" % str(error).encode())
+
+    @staticmethod
+    def answer(monitor):
+        """All that comes until the monitor falls silent."""
+        text = b""
+        try:
+            while data := monitor.recv(65536):
+                text += data
+        except socket.timeout:
+            pass
+        return text
 
 
 # Bochs counts time in instructions: this many are a second.

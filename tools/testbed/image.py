@@ -85,6 +85,21 @@ def busybox(cpio):
             cpio.link("/bin/" + name, "busybox")
 
 
+def pulse(cpio, arguments):
+    """The program that makes up for what QEMU's interrupts lack."""
+    program = os.path.join(arguments.build, "testbed/pulse")
+    source = os.path.join(HERE, "guest/pulse.c")
+    if not os.path.exists(program) or \
+            os.path.getmtime(program) < os.path.getmtime(source):
+        new = "%s.%d" % (program, os.getpid())
+        result = subprocess.run(["cc", "-O2", "-Wall", "-Wextra", "-static",
+                                 "-o", new, source])
+        if result.returncode:
+            raise Error("could not build pulse.c")
+        os.rename(new, program)
+    cpio.copy(program, "/bin/pulse")
+
+
 def modinfo(path, field):
     result = subprocess.run(["/sbin/modinfo", "-F", field, path], text=True,
                             stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -276,6 +291,8 @@ def build(path, arguments, token):
     busybox(cpio)
     cpio.copy(os.path.join(HERE, "guest/init"), "/init")
     cpio.copy(os.path.join(HERE, "guest/tap-runner"), "/bin/tap-runner")
+    if arguments.host == "svm":
+        pulse(cpio, arguments)
     cpio.text("/etc/testbed", settings(arguments, token))
     cpio.text("/etc/testbed-command", command_text(arguments.command))
     cpio.text("/etc/passwd", "root:x:0:0:root:/root:/bin/sh\n")
