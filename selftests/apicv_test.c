@@ -291,6 +291,8 @@ TEST_F(apicv, tpr_holds)
 	struct hv_msi msi = { .address_lo = GUEST_APIC, .data = 0x41 };
 	bool x2 = variant->x2apic;
 
+	if (device_is_kvm() && cpu_is_tcg())
+		SKIP(return, "QEMU 7.2 aborts when MOV to CR8 meets a pending V_IRQ");
 	write_reg(self->vcpu, APIC_TPR, 0x40, x2);
 	EXPECT_GT(hv_ioctl(self->vm->fd, HV_SIGNAL_MSI, &msi), 0);
 	EXPECT_EQ(0, guest_call(self->vcpu, "window"));
