@@ -11,6 +11,7 @@
 #include <linux/miscdevice.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <hv/assign.h>
 #include <hv/backend.h>
 #include <hv/memory.h>
 #include <hv/x86.h>
@@ -127,15 +128,22 @@ static int __init hv_init(void)
 	rc = hv_mmu_module_init();
 	if (rc)
 		goto err_cpus;
+	rc = hv_pci_init();
+	if (rc) {
+		pr_err("can't register the driver hv-pci: error %d\n", rc);
+		goto err_mmu;
+	}
 	rc = misc_register(&hv_device);
 	if (rc) {
 		pr_err("can't register /dev/hv: error %d\n", rc);
-		goto err_mmu;
+		goto err_pci;
 	}
 	pr_info("/dev/hv is ready: %s backend, up to %u vCPUs and %u memory slots in a VM\n",
 		hv_backend->name, HV_MAX_VCPUS, HV_MAX_MEMSLOTS);
 	return 0;
 
+err_pci:
+	hv_pci_exit();
 err_mmu:
 	hv_mmu_module_exit();
 err_cpus:
@@ -150,6 +158,7 @@ err_backend:
 static void __exit hv_exit(void)
 {
 	misc_deregister(&hv_device);
+	hv_pci_exit();
 	hv_mmu_module_exit();
 	hv_cpus_exit();
 	hv_x86_exit();

@@ -2231,4 +2231,92 @@ struct hv_stats_desc {
  */
 #define HV_PRE_FAULT_MEMORY		_IOWR(HVIO, 0xd5, struct hv_pre_fault_memory)
 
+/*
+ * ---------------------------------------------------------------------------
+ * Assigned devices
+ *
+ * From here on all is hv's own: KVM has none of it. The calls have a type byte of
+ * their own; structures begin with their own size, which the caller fills in, and
+ * unknown flags and reserved fields that aren't 0 are refused with EINVAL.
+ *
+ * A PCI function that is bound to the driver hv-pci has a file,
+ * /dev/hv-pci/DDDD:BB:DD.F. It can be opened once at a time; open and close reset
+ * the function. When the function is unbound or removed, every call on the file
+ * fails with ENODEV from then on.
+ * ---------------------------------------------------------------------------
+ */
+
+/* The type byte of calls that KVM doesn't have. */
+#define HVIO_EXT	0xBE
+
+/* struct hv_pci_info.region: BARs 0 to 5 have their numbers */
+#define HV_PCI_REGION_ROM	6
+#define HV_PCI_REGION_CONFIG	7
+#define HV_PCI_NR_REGIONS	8
+/* A region begins at its number, shifted by this, in the file. */
+#define HV_PCI_REGION_SHIFT	40
+
+/* struct hv_pci_region.flags: a BAR of I/O ports, else of memory */
+#define HV_PCI_REGION_PORTS	0x1
+#define HV_PCI_REGION_PREFETCH	0x2
+/* ... that takes the next BAR's register, too */
+#define HV_PCI_REGION_64BIT	0x4
+
+/**
+ * struct hv_pci_region - a region of a function
+ * @size: size in bytes, 0: absent
+ * @offset: where it begins in the file
+ * @flags: HV_PCI_REGION_*
+ * @reserved: 0
+ */
+struct hv_pci_region {
+	__u64 size;
+	__u64 offset;
+	__u32 flags;
+	__u32 reserved;
+};
+
+/* struct hv_pci_info.flags: the kernel knows how to reset it */
+#define HV_PCI_CAN_RESET	0x1
+/* a VM has it */
+#define HV_PCI_ASSIGNED		0x2
+
+/**
+ * struct hv_pci_info - what a function is
+ * @size: size of the structure, by the caller
+ * @flags: HV_PCI_*; out
+ * @class: class, subclass and programming interface, 24 bits; out
+ * @vendor: vendor id; out
+ * @device: device id; out
+ * @subvendor: subsystem vendor id; out
+ * @subdevice: subsystem id; out
+ * @region: regions by number; out
+ */
+struct hv_pci_info {
+	__u64 size;
+	__u32 flags;
+	__u32 class;
+	__u16 vendor;
+	__u16 device;
+	__u16 subvendor;
+	__u16 subdevice;
+	struct hv_pci_region region[HV_PCI_NR_REGIONS];
+};
+
+/**
+ * define HV_PCI_GET_INFO - what the function is
+ *
+ * On a device's file. Argument: struct hv_pci_info, written.
+ * Errors: EINVAL for another size.
+ */
+#define HV_PCI_GET_INFO			_IOWR(HVIO_EXT, 0x40, struct hv_pci_info)
+
+/**
+ * define HV_PCI_RESET - reset the function
+ *
+ * On a device's file. No argument. It forgets everything and stops.
+ * Errors: EOPNOTSUPP if there's no way to reset it, EAGAIN if it's being unbound.
+ */
+#define HV_PCI_RESET			_IO(HVIO_EXT, 0x41)
+
 #endif /* _LINUX_HV_H */
