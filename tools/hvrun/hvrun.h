@@ -159,6 +159,7 @@ struct vm;
  * @thread: runs vcpu_thread()
  * @exits: returns of HV_RUN by exit reason
  * @cpu_ns: processor time that the thread took, ns; set when it ends
+ * @show: the thread is to print its registers
  */
 struct vcpu {
 	struct vm *vm;
@@ -168,6 +169,7 @@ struct vcpu {
 	pthread_t thread;
 	uint64_t exits[EXIT_REASONS];
 	uint64_t cpu_ns;
+	atomic_bool show;
 };
 
 #define SERIAL_RING	1024
@@ -322,6 +324,7 @@ void vcpu_create(struct vm *vm, unsigned int id);
 void vcpu_set_boot_state(struct vcpu *vcpu, uint64_t entry);
 void vcpu_start(struct vcpu *vcpu);
 void vcpu_kick(struct vcpu *vcpu);
+void vcpu_show(struct vcpu *vcpu);
 const char *vcpu_exit_name(unsigned int reason);
 
 /* io.c */

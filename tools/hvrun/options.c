@@ -32,7 +32,7 @@ static const char usage[] =
 "\n"
 "The serial console is on standard input and output. On a terminal, Ctrl-A x\n"
 "ends hvrun, Ctrl-A Ctrl-A sends a Ctrl-A. SIGTERM presses the guest's power\n"
-"button, a second one ends hvrun. See hvrun(1).\n"
+"button, a second one ends hvrun; SIGQUIT shows the registers. See hvrun(1).\n"
 "Exit status: 0 guest powered off, 1 error, 2 usage, 3 guest reset,\n"
 "4 triple fault, 5 the device gave the VM up, 128+N ended by signal N.\n";
 

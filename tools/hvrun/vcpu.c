@@ -326,6 +326,12 @@ static void *vcpu_thread(void *arg)
 			handle_exit(vcpu);
 		} else if (errno == EINTR) {
 			vcpu->exits[HV_EXIT_INTR]++;
+			if (atomic_exchange(&vcpu->show, false)) {
+				/* a kick that ends the VM has set vm->stopping before */
+				vcpu->run->immediate_exit = 0;
+				msg("vCPU %u:", vcpu->id);
+				print_registers(vcpu);
+			}
 		} else if (errno != EAGAIN) {
 			/* EAGAIN: a vCPU that waits for INIT was woken for nothing */
 			int error = errno;
@@ -368,4 +374,16 @@ void vcpu_start(struct vcpu *vcpu)
 void vcpu_kick(struct vcpu *vcpu)
 {
 	pthread_kill(vcpu->thread, KICK_SIGNAL);
+}
+
+/**
+ * vcpu_show() - print a vCPU's registers
+ * @vcpu: a started vCPU
+ *
+ * Its thread does so, and the guest goes on.
+ */
+void vcpu_show(struct vcpu *vcpu)
+{
+	atomic_store(&vcpu->show, true);
+	vcpu_kick(vcpu);
 }

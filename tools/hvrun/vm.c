@@ -216,6 +216,7 @@ static int open_signals(void)
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGQUIT);
 	/* inherited by the vCPU threads, so only the main loop sees these */
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	/* a reader of the console that went away is an error of write(), not a death */
@@ -231,9 +232,15 @@ static void take_signal(struct vm *vm, int fd)
 {
 	struct signalfd_siginfo info;
 	static bool pressed;
+	unsigned int i;
 
 	if (read(fd, &info, sizeof(info)) != sizeof(info))
 		return;
+	if (info.ssi_signo == SIGQUIT) {
+		for (i = 0; i < vm->opt->cpus; i++)
+			vcpu_show(&vm->vcpus[i]);
+		return;
+	}
 	if (info.ssi_signo == SIGTERM && !pressed) {
 		msg("SIGTERM: power button pressed, once more ends the VM");
 		acpi_power_button(vm);
