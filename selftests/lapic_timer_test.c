@@ -173,6 +173,8 @@ TEST_F(timer, deadline)
 {
 	uint64_t now, value;
 
+	if (kvm_changes_tsc())
+		SKIP(return, KVM_CHANGES_TSC);
 	if (!check_cap(self->vm->fd, HV_CAP_TSC_DEADLINE_TIMER))
 		SKIP(return, "no TSC-deadline mode");
 	wr(self, APIC_LVT_TIMER, VECTOR | TIMER_DEADLINE);
@@ -204,6 +206,8 @@ TEST_F(timer, deadline_disarmed)
 {
 	uint64_t now, value;
 
+	if (kvm_changes_tsc())
+		SKIP(return, KVM_CHANGES_TSC);
 	if (!check_cap(self->vm->fd, HV_CAP_TSC_DEADLINE_TIMER))
 		SKIP(return, "no TSC-deadline mode");
 	wr(self, APIC_LVT_TIMER, VECTOR | TIMER_DEADLINE);

@@ -125,6 +125,8 @@ TEST_F(pvclock, same_as_get_clock)
 	uint64_t before, guest, after;
 	unsigned int i, n;
 
+	if (kvm_changes_tsc())
+		SKIP(return, KVM_CHANGES_TSC);
 	for (i = 0; i < 2; i++)
 		enable(self, i);
 	for (n = 0; n < 20; n++) {
@@ -212,6 +214,8 @@ TEST_F(pvclock, wall_clock)
 	uint64_t wall_ns, guest;
 	unsigned int i;
 
+	if (kvm_changes_tsc())
+		SKIP(return, KVM_CHANGES_TSC);
 	enable(self, 0);
 	for (i = 0; i < 2; i++) {
 		guest_call(self->vcpu[0], "wrmsr_", MSR_KVM_WALL_CLOCK_NEW, WALL_PAGE);
@@ -233,6 +237,8 @@ TEST_F(pvclock, set_clock)
 {
 	unsigned int i;
 
+	if (kvm_changes_tsc())
+		SKIP(return, KVM_CHANGES_TSC);
 	for (i = 0; i < 2; i++)
 		enable(self, i);
 	guest_clock(self, 0);
@@ -370,6 +376,8 @@ TEST_F(pvclock, host_changes_clocksource)
 	uint64_t now;
 	unsigned int i, n;
 
+	if (kvm_changes_tsc())
+		SKIP(return, KVM_CHANGES_TSC);
 	if (!host_has_tsc_clock() || !other_clocksource(other, sizeof(other)))
 		SKIP(return, "the host has no two clocksources");
 	for (i = 0; i < 2; i++)

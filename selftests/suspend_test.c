@@ -59,6 +59,8 @@ TEST(host_suspend)
 	struct vm *vm;
 	unsigned int i;
 
+	if (kvm_changes_tsc())
+		SKIP(return, KVM_CHANGES_TSC);
 	if (!deep_sleep() || !put("/sys/power/pm_test", "core"))
 		SKIP(return, "this host has no test mode for suspend to memory");
 	vm = vm_create(VM_IRQCHIP);

@@ -101,6 +101,20 @@ bool cpu_is_tcg(void)
 }
 
 /**
+ * kvm_changes_tsc() - is the guest's TSC not what it was told to be?
+ *
+ * Return: true on stock KVM where the TSC is not known to run at one rate
+ * (CPUID.80000007H:EDX.TscInvariant): it makes the guest's catch up with the host's time.
+ */
+bool kvm_changes_tsc(void)
+{
+	unsigned int eax, ebx, ecx, edx;
+
+	return device_is_kvm() &&
+	       !(__get_cpuid(0x80000007, &eax, &ebx, &ecx, &edx) && (edx & 1U << 8));
+}
+
+/**
  * hv_ioctl() - ioctl() that returns -errno
  * @fd: any fd
  * @nr: number

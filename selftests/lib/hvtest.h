@@ -170,6 +170,8 @@ bool device_is_kvm(void);
 bool cpu_is_intel(void);
 bool parameter(const char *name);
 bool cpu_is_tcg(void);
+bool kvm_changes_tsc(void);
+#define KVM_CHANGES_TSC	"stock KVM lets the TSC catch up on a host without a constant one"
 long hv_ioctl(int fd, unsigned long nr, ...);
 void must_at(const char *file, int line, const char *what, long result);
 /* A call that has to succeed for the test to make sense. */
