@@ -14,6 +14,11 @@
 #define HV_BLOCK_MOV_SS	BIT(1)	/* ... MOV SS or POP SS */
 #define HV_BLOCK_NMI	BIT(2)	/* an NMI handler runs (until IRET) */
 
+/* Access rights of a segment, for @get_access */
+#define HV_ACCESS_DPL(access)	((access) >> 5 & 3)
+#define HV_ACCESS_L		BIT(13)
+#define HV_ACCESS_DB		BIT(14)
+
 /* What has changed, for @update */
 #define HV_UPDATE_INTERCEPTS	BIT(0)	/* CPUID, guest debug, debug registers, MSR policy */
 #define HV_UPDATE_TSC		BIT(1)	/* vcpu->x86.tsc_offset */
@@ -66,6 +71,8 @@
  * State (vCPU loaded):
  * @cache_regs: read the registers in @mask (bits of enum hv_reg) into vcpu->x86
  * @get_segment, @set_segment: index in enum hv_seg; of GDTR and IDTR base and limit only
+ * @get_access: access rights of a segment register as in bits 23:8 of the second half of a
+ *	descriptor (SDM 3A 3.4.5), HV_ACCESS_*; the DPL of SS is CPL
  * @set_cr: CR0, CR3 or CR4 (number); value has been checked
  * @get_msr, @set_msr: an MSR that the backend holds; 1 if it holds no such MSR. EFER is
  *	only set: x86.efer has its value
@@ -103,6 +110,7 @@ struct hv_backend {
 	void (*cache_regs)(struct hv_vcpu *vcpu, unsigned long mask);
 	void (*get_segment)(struct hv_vcpu *vcpu, int seg, struct hv_segment *s);
 	void (*set_segment)(struct hv_vcpu *vcpu, int seg, const struct hv_segment *s);
+	u32 (*get_access)(struct hv_vcpu *vcpu, int seg);
 	void (*set_cr)(struct hv_vcpu *vcpu, int cr, u64 val);
 	int (*get_msr)(struct hv_vcpu *vcpu, u32 index, u64 *val);
 	int (*set_msr)(struct hv_vcpu *vcpu, u32 index, u64 val);

@@ -10,6 +10,7 @@ HV_BACKEND_OP(handle_exit);
 HV_BACKEND_OP(cache_regs);
 HV_BACKEND_OP(get_segment);
 HV_BACKEND_OP(set_segment);
+HV_BACKEND_OP(get_access);
 HV_BACKEND_OP(set_cr);
 HV_BACKEND_OP(get_msr);
 HV_BACKEND_OP(set_msr);

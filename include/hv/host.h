@@ -73,7 +73,7 @@ bool host_hw_breakpoint_active(void);
 void host_restore_debugregs(void);
 
 /* ---- src/host/perf.c: interrupts off ---- */
-void host_perf_enter(void);
+bool host_perf_enter(void);	/* true: host_perf_exit() after the exit */
 void host_perf_exit(void);
 u64 host_debugctl(void);
 void host_restore_debugctl(u64 val);

@@ -134,6 +134,8 @@ struct hv_posted *hv_lapic_posted(struct hv_vcpu *vcpu);
 bool hv_lapic_page_readable(unsigned int reg);
 bool hv_lapic_virtual(struct hv_vcpu *vcpu);
 void hv_lapic_set_virtual(struct hv_vcpu *vcpu, bool on);
+/* Nothing posted or pending: the entry need not look */
+bool hv_lapic_quiet(struct hv_vcpu *vcpu);
 /* Called by the run loop with interrupts off: HV_UPDATE_* bits for the backend */
 unsigned int hv_lapic_before_entry(struct hv_vcpu *vcpu);
 /* Highest vector in IRR (bits 7:0) and ISR (15:8), 0: none */

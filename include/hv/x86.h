@@ -182,6 +182,7 @@ struct hv_pio {
  * @extint: interrupt from HV_INTERRUPT, -1 none
  * @mp_state: HV_MP_STATE_*; other threads look
  * @apic_base: IA32_APIC_BASE
+ * @windows: hv_inject_events() has opened a window
  * @lapic: in-kernel LAPIC or NULL
  * @ioapic_eoi: vector for HV_REQ_IOAPIC_EOI
  * @cpuid: table from HV_SET_CPUID2
@@ -245,6 +246,7 @@ struct hv_vcpu_x86 {
 	int extint;
 	u32 mp_state;
 	u64 apic_base;
+	bool windows;
 	struct hv_lapic *lapic;
 	u8 ioapic_eoi;
 	struct hv_cpuid_entry2 *cpuid;
@@ -288,18 +290,8 @@ struct hv_vcpu_x86 {
 	bool triple_fault;
 };
 
-/* ---- src/x86/regs.c: register access that asks the backend only when needed ---- */
-u64 hv_reg_read(struct hv_vcpu *vcpu, enum hv_reg reg);	/* GPRs incl. RSP, RIP */
-void hv_reg_write(struct hv_vcpu *vcpu, enum hv_reg reg, u64 val);
-u64 hv_rip(struct hv_vcpu *vcpu);
-void hv_set_rip(struct hv_vcpu *vcpu, u64 val);
-u64 hv_rflags(struct hv_vcpu *vcpu);
+/* ---- src/x86/regs.c; see also hv/regs.h ---- */
 void hv_set_rflags(struct hv_vcpu *vcpu, u64 val);
-u64 hv_cr0(struct hv_vcpu *vcpu);
-u64 hv_cr3(struct hv_vcpu *vcpu);
-u64 hv_cr4(struct hv_vcpu *vcpu);
-bool hv_long_mode(struct hv_vcpu *vcpu);		/* EFER.LMA */
-bool hv_64bit_code(struct hv_vcpu *vcpu);		/* LMA and CS.L */
 unsigned int hv_cpl(struct hv_vcpu *vcpu);
 unsigned int hv_cpl_unsafe(struct hv_vcpu *vcpu);
 u64 hv_linear_rip(struct hv_vcpu *vcpu);

@@ -130,6 +130,17 @@ static bool hv_userspace_irq_window(struct hv_vcpu *vcpu)
 	return READ_ONCE(vcpu->run->request_interrupt_window) && hv_ready_for_user_irq(vcpu);
 }
 
+/* It need not sleep. A halt ends here. */
+static bool hv_can_enter(struct hv_vcpu *vcpu)
+{
+	if (likely(READ_ONCE(vcpu->x86.mp_state) == HV_MP_STATE_RUNNABLE))
+		return true;
+	if (!hv_vcpu_runnable(vcpu))
+		return false;
+	hv_vcpu_resume_halted(vcpu);
+	return true;
+}
+
 static long hv_vcpu_loop(struct hv_vcpu *vcpu)
 {
 	int r;
@@ -143,12 +154,7 @@ static long hv_vcpu_loop(struct hv_vcpu *vcpu)
 			if (r <= 0)
 				return r;
 		}
-		if (hv_vcpu_runnable(vcpu)) {
-			hv_vcpu_resume_halted(vcpu);
-			r = hv_vcpu_enter(vcpu);
-		} else {
-			r = hv_vcpu_block(vcpu);
-		}
+		r = hv_can_enter(vcpu) ? hv_vcpu_enter(vcpu) : hv_vcpu_block(vcpu);
 		if (r <= 0)
 			return r;
 

@@ -12,31 +12,38 @@
 #include <hv/host.h>
 
 /* PEBS writes its records through the current page tables: not while they are the guest's. */
-static void host_perf_switch(bool enter_guest)
+static bool host_perf_switch(bool enter_guest)
 {
 	struct perf_guest_switch_msr *msr;
+	bool switched = false;
 	int i, nr;
 
 	msr = perf_guest_get_msrs(&nr, NULL);
 	if (!msr)
-		return;
+		return false;
 	for (i = 0; i < nr; i++)
-		if (msr[i].host != msr[i].guest)
+		if (msr[i].host != msr[i].guest) {
 			wrmsrl(msr[i].msr, enter_guest ? msr[i].guest : msr[i].host);
+			switched = true;
+		}
+	return switched;
 }
 
 /**
  * host_perf_enter() - counters that exclude guests, and PEBS, stop
  *
  * Context: interrupts off, before the entry.
+ * Return: false: there were none, host_perf_exit() is not needed.
  */
-void host_perf_enter(void)
+bool host_perf_enter(void)
 {
-	host_perf_switch(true);
+	return host_perf_switch(true);
 }
 
 /**
  * host_perf_exit() - and go on
+ *
+ * It asks again: an NMI that ended the guest may have stopped a counter.
  *
  * Context: interrupts off, after the exit.
  */

@@ -11,6 +11,7 @@
 #include <linux/string.h>
 #include <asm/apicdef.h>
 #include <hv/backend.h>
+#include <hv/regs.h>
 #include "lapic.h"
 
 /* Version 0x14, six LVT entries, no suppression of EOI broadcasts (SDM 3A 11.4.8) */

@@ -269,6 +269,24 @@ void hv_lapic_set_virtual(struct hv_vcpu *vcpu, bool on)
 }
 
 /**
+ * hv_lapic_quiet() - is there nothing for an entry to do?
+ * @vcpu: vCPU with a LAPIC, by its own thread
+ *
+ * Context: as hv_lapic_before_entry().
+ * Return: true: hv_lapic_before_entry() would find nothing, and hv has nothing to inject.
+ */
+bool hv_lapic_quiet(struct hv_vcpu *vcpu)
+{
+	struct hv_lapic *apic = vcpu->x86.lapic;
+
+	if (READ_ONCE(apic->holding) || test_bit(HV_POSTED_ON, &apic->posted.control))
+		return false;
+	if (apic->virtual)
+		return !apic->tmr_changed && !apic->status_stale && !apic->eoi_stale;
+	return apic_highest(apic_reg(apic, APIC_R_IRR)) < 0;
+}
+
+/**
  * hv_lapic_before_entry() - take over what has been posted; what must the backend follow?
  * @vcpu: vCPU with a LAPIC, by its own thread
  *

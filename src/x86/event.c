@@ -307,7 +307,7 @@ static void hv_fix_error_code(struct hv_vcpu *vcpu, struct hv_event *ev)
 {
 	if (ev->type != HV_EVENT_EXCEPTION)
 		return;
-	if (!(hv_cr0(vcpu) & X86_CR0_PE))
+	if (!(hv_cr0_bits(vcpu, X86_CR0_PE)))
 		ev->has_error = false;
 	else
 		ev->has_error = ev->vector < 32 && (HV_ERROR_CODES & BIT(ev->vector));
@@ -337,6 +337,20 @@ static bool hv_takes_user_irq(struct hv_vcpu *vcpu)
 	return !x->lapic || hv_lapic_accepts_extint(vcpu);
 }
 
+/* The usual case: nothing to deliver, nothing that waits, and no window to close */
+static bool hv_no_events(struct hv_vcpu *vcpu)
+{
+	struct hv_vcpu_x86 *x = &vcpu->x86;
+
+	if (x->injected.type != HV_EVENT_NONE || x->exception.type != HV_EVENT_NONE)
+		return false;
+	if (x->windows || x->extint >= 0 || atomic_read(&x->nmi_pending))
+		return false;
+	if (READ_ONCE(vcpu->run->request_interrupt_window) || hv_pic_output(vcpu->vm))
+		return false;
+	return !x->lapic || hv_lapic_quiet(vcpu);
+}
+
 /**
  * hv_inject_events() - give the next event to the backend
  * @vcpu: loaded vCPU
@@ -355,6 +369,8 @@ void hv_inject_events(struct hv_vcpu *vcpu)
 	bool nmi, irq;
 	int vector;
 
+	if (likely(hv_no_events(vcpu)))
+		return;
 	hv_check_reinjection(vcpu);
 	what = x->lapic ? hv_lapic_before_entry(vcpu) : 0;
 	if (what)
@@ -389,6 +405,7 @@ void hv_inject_events(struct hv_vcpu *vcpu)
 	nmi = atomic_read(&x->nmi_pending);
 	irq = READ_ONCE(vcpu->run->request_interrupt_window) && hv_takes_user_irq(vcpu);
 	irq = irq || hv_next_injection(vcpu) >= 0;
+	x->windows = nmi || irq;
 	hv_call(open_window, vcpu, true, nmi);
 	hv_call(open_window, vcpu, false, irq);
 }
@@ -404,7 +421,7 @@ void hv_inject_events(struct hv_vcpu *vcpu)
  */
 int hv_handle_ac(struct hv_vcpu *vcpu, u32 error)
 {
-	bool own = hv_cpl(vcpu) == 3 && (hv_cr0(vcpu) & X86_CR0_AM) &&
+	bool own = hv_cpl(vcpu) == 3 && hv_cr0_bits(vcpu, X86_CR0_AM) &&
 		   (hv_rflags(vcpu) & X86_EFLAGS_AC);
 
 	if (own || !host_handle_split_lock(hv_rip(vcpu)))

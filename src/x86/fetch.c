@@ -23,12 +23,13 @@ struct hv_code {
 static struct hv_code hv_code(struct hv_vcpu *vcpu, unsigned int cpl)
 {
 	struct hv_code code = { 64, hv_rip(vcpu), cpl == 3 };
+	u32 access = hv_call(get_access, vcpu, HV_SEG_CS);
 	struct hv_segment cs;
 
-	hv_call(get_segment, vcpu, HV_SEG_CS, &cs);
-	if (hv_long_mode(vcpu) && cs.l)
+	if (hv_long_mode(vcpu) && (access & HV_ACCESS_L))
 		return code;
-	code.mode = cs.db ? 32 : 16;
+	hv_call(get_segment, vcpu, HV_SEG_CS, &cs);
+	code.mode = access & HV_ACCESS_DB ? 32 : 16;
 	code.rip = (u32)(cs.base + code.rip);
 	return code;
 }

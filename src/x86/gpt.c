@@ -26,6 +26,11 @@
 #define PFEC_I		BIT(4)
 #define PFEC_PK		BIT(5)
 
+/* What paging looks at in CR0 and CR4 */
+#define HV_WALK_CR0	(X86_CR0_PG | X86_CR0_WP)
+#define HV_WALK_CR4	(X86_CR4_PSE | X86_CR4_PAE | X86_CR4_LA57 | X86_CR4_SMEP | X86_CR4_SMAP | \
+			 X86_CR4_PKE)
+
 /* Changes under the walk make it start again; a hostile guest gets this many chances. */
 #define HV_WALK_RETRIES	16
 #define HV_MAX_LEVELS	5
@@ -252,8 +257,8 @@ static int hv_walk(struct hv_vcpu *vcpu, struct hv_walk *w, u64 gva)
 	unsigned int try;
 	int rc;
 
-	w->cr0 = hv_cr0(vcpu);
-	w->cr4 = hv_cr4(vcpu);
+	w->cr0 = hv_cr0_bits(vcpu, HV_WALK_CR0);
+	w->cr4 = hv_cr4_bits(vcpu, HV_WALK_CR4);
 	w->efer = vcpu->x86.efer;
 	if (!(w->cr0 & X86_CR0_PG)) {
 		w->gpa = gva;

@@ -10,6 +10,7 @@
 #include <asm/debugreg.h>
 #include <asm/fpu/types.h>
 #include <asm/msr-index.h>
+#include <hv/regs.h>
 #include <hv/vcpu.h>
 #include <hv/x86.h>
 #include "exc_merge.h"
@@ -39,7 +40,6 @@
 #define HV_VEC_AC	17
 
 /* regs.c */
-u64 hv_raw_rflags(struct hv_vcpu *vcpu);
 void hv_set_raw_rflags(struct hv_vcpu *vcpu, u64 val);
 
 /* cr.c */

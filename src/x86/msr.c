@@ -46,6 +46,7 @@ static u64 hv_ucode_rev __ro_after_init;
 #define HV_MSR_RO	BIT(3)	/* #GP if the guest writes it; the VMM can */
 #define HV_MSR_IGNORE	BIT(4)	/* reads 0, writes by the guest have no effect */
 #define HV_MSR_ZERO	BIT(5)	/* reads 0 */
+#define HV_MSR_CPUIDS	BIT(6)	/* its CPUID bits are in hv_msr_cpuids[] */
 
 /**
  * struct hv_msr_desc - an MSR, or a range of them
@@ -272,11 +273,11 @@ static const struct hv_msr_desc hv_msrs[] = {
 	{ .first = MSR_IA32_TSC_ADJUST, .flags = HV_MSR_SAVE, .valid = HV_ALL,
 	  .cpuid = 7, .cpuid_reg = 1, .cpuid_bit = 1,
 	  .offset = HV_X86(tsc_adjust), .set = hv_set_tsc_adjust },
-	{ .first = MSR_IA32_SPEC_CTRL, .flags = HV_MSR_SAVE | HV_MSR_BACKEND,
+	{ .first = MSR_IA32_SPEC_CTRL, .flags = HV_MSR_SAVE | HV_MSR_BACKEND | HV_MSR_CPUIDS,
 	  .host = HV_HOST(MSR_SPEC_CTRL),
 	  .valid = SPEC_CTRL_IBRS | SPEC_CTRL_STIBP | SPEC_CTRL_SSBD,
 	  .offset = HV_X86(spec_ctrl) },
-	{ .first = MSR_IA32_PRED_CMD, .flags = HV_MSR_ZERO, .host = HV_HOST(IBPB),
+	{ .first = MSR_IA32_PRED_CMD, .flags = HV_MSR_ZERO | HV_MSR_CPUIDS, .host = HV_HOST(IBPB),
 	  .valid = PRED_CMD_IBPB, .set = hv_set_pred_cmd },
 	{ .first = HV_MSR_BIOS_UPDT_TRIG, .flags = HV_MSR_ZERO | HV_MSR_IGNORE },
 	{ .first = MSR_IA32_UCODE_REV, .flags = HV_MSR_SAVE, .valid = HV_ALL,
@@ -360,8 +361,8 @@ static const struct hv_msr_desc hv_msrs[] = {
 	  .flags = HV_MSR_BACKEND | HV_MSR_CANON },
 	{ .first = MSR_KERNEL_GS_BASE, .flags = HV_MSR_SAVE | HV_MSR_BACKEND | HV_MSR_CANON,
 	  .valid = HV_ALL, .offset = HV_X86(kernel_gs_base) },
-	{ .first = MSR_TSC_AUX, .flags = HV_MSR_SAVE | HV_MSR_BACKEND, .host = HV_HOST(RDTSCP),
-	  .valid = U32_MAX, .offset = HV_X86(tsc_aux) },
+	{ .first = MSR_TSC_AUX, .flags = HV_MSR_SAVE | HV_MSR_BACKEND | HV_MSR_CPUIDS,
+	  .host = HV_HOST(RDTSCP), .valid = U32_MAX, .offset = HV_X86(tsc_aux) },
 	/* What systems read or write on AMD processors without asking CPUID */
 	{ .first = MSR_K7_EVNTSEL0, .last = MSR_K7_PERFCTR3,
 	  .flags = HV_MSR_ZERO | HV_MSR_IGNORE },
@@ -401,7 +402,8 @@ static int hv_msr_cmp(const void *key, const void *elt)
 
 static const struct hv_msr_desc *hv_msr_find(u32 index)
 {
-	return bsearch(&index, hv_msrs, ARRAY_SIZE(hv_msrs), sizeof(hv_msrs[0]), hv_msr_cmp);
+	return __inline_bsearch(&index, hv_msrs, ARRAY_SIZE(hv_msrs), sizeof(hv_msrs[0]),
+				hv_msr_cmp);
 }
 
 static bool hv_msr_on_host(const struct hv_msr_desc *d)
@@ -437,21 +439,21 @@ static const struct hv_msr_cpuid hv_msr_cpuids[] = {
 static bool hv_msr_on_guest(struct hv_vcpu *vcpu, const struct hv_msr_desc *d, u32 index)
 {
 	const struct hv_cpuid_entry2 *e;
-	bool asked = false;
 	unsigned int i;
 
+	if (!(d->flags & HV_MSR_CPUIDS))
+		return !d->cpuid || hv_cpuid_has(vcpu, d->cpuid, d->cpuid == 0xd, d->cpuid_reg,
+						 d->cpuid_bit);
 	for (i = 0; i < ARRAY_SIZE(hv_msr_cpuids); i++) {
 		const struct hv_msr_cpuid *c = &hv_msr_cpuids[i];
 
 		if (c->index != index)
 			continue;
-		asked = true;
 		e = hv_cpuid_find(vcpu, c->func, 0);
 		if (e && (c->bits & (c->reg == 1 ? e->ebx : c->reg == 2 ? e->ecx : e->edx)))
 			return true;
 	}
-	return !asked && (!d->cpuid || hv_cpuid_has(vcpu, d->cpuid, d->cpuid == 0xd,
-						    d->cpuid_reg, d->cpuid_bit));
+	return false;
 }
 
 /* The VMM may save and restore what the guest's CPUID doesn't show, but the host has. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Registers of a vCPU: the cache over what the backend holds, reset, and the
- * life of the x86 part of VMs and vCPUs.
+ * Registers of a vCPU (what is read at every exit: hv/regs.h), reset, and the life of
+ * the x86 part of VMs and vCPUs.
  */
 #include <linux/atomic.h>
 #include <linux/slab.h>
@@ -17,71 +17,6 @@
 /* Serial number of the last vCPU that was made */
 static atomic64_t hv_vcpu_serial;
 
-static void hv_reg_cache(struct hv_vcpu *vcpu, unsigned int reg)
-{
-	struct hv_vcpu_x86 *x = &vcpu->x86;
-
-	if (x->regs_avail & BIT(reg))
-		return;
-	hv_call(cache_regs, vcpu, BIT(reg));
-	x->regs_avail |= BIT(reg);
-}
-
-/**
- * hv_reg_read() - read a general register or RIP
- * @vcpu: loaded vCPU
- * @reg: HV_REG_RAX ... HV_REG_RIP
- */
-u64 hv_reg_read(struct hv_vcpu *vcpu, enum hv_reg reg)
-{
-	if (reg == HV_REG_RSP || reg == HV_REG_RIP)
-		hv_reg_cache(vcpu, reg);
-	return vcpu->x86.regs[reg];
-}
-
-/**
- * hv_reg_write() - write a general register or RIP
- * @vcpu: loaded vCPU
- * @reg: HV_REG_RAX ... HV_REG_RIP
- * @val: value, all 64 bits
- */
-void hv_reg_write(struct hv_vcpu *vcpu, enum hv_reg reg, u64 val)
-{
-	struct hv_vcpu_x86 *x = &vcpu->x86;
-
-	x->regs[reg] = val;
-	x->regs_avail |= BIT(reg);
-	x->regs_dirty |= BIT(reg);
-}
-
-/**
- * hv_rip() - RIP, relative to the code segment
- * @vcpu: loaded vCPU
- */
-u64 hv_rip(struct hv_vcpu *vcpu)
-{
-	return hv_reg_read(vcpu, HV_REG_RIP);
-}
-
-/**
- * hv_set_rip() - write RIP
- * @vcpu: loaded vCPU
- * @val: value
- */
-void hv_set_rip(struct hv_vcpu *vcpu, u64 val)
-{
-	hv_reg_write(vcpu, HV_REG_RIP, val);
-}
-
-/*
- * RFLAGS as the processor has them: with the TF of HV_GUESTDBG_SINGLESTEP.
- */
-u64 hv_raw_rflags(struct hv_vcpu *vcpu)
-{
-	hv_reg_cache(vcpu, HV_REG_RFLAGS);
-	return vcpu->x86.rflags;
-}
-
 void hv_set_raw_rflags(struct hv_vcpu *vcpu, u64 val)
 {
 	struct hv_vcpu_x86 *x = &vcpu->x86;
@@ -89,21 +24,6 @@ void hv_set_raw_rflags(struct hv_vcpu *vcpu, u64 val)
 	x->rflags = val | X86_EFLAGS_FIXED;
 	x->regs_avail |= BIT(HV_REG_RFLAGS);
 	x->regs_dirty |= BIT(HV_REG_RFLAGS);
-}
-
-/**
- * hv_rflags() - RFLAGS as the guest believes them to be
- * @vcpu: loaded vCPU
- *
- * Without the trace flag that HV_SET_GUEST_DEBUG's single-stepping added.
- */
-u64 hv_rflags(struct hv_vcpu *vcpu)
-{
-	u64 val = hv_raw_rflags(vcpu);
-
-	if (vcpu->x86.guest_debug & HV_GUESTDBG_SINGLESTEP)
-		val &= ~(u64)X86_EFLAGS_TF;
-	return val;
 }
 
 /**
@@ -119,59 +39,6 @@ void hv_set_rflags(struct hv_vcpu *vcpu, u64 val)
 }
 
 /**
- * hv_cr0() - CR0 as the guest sees it
- * @vcpu: loaded vCPU
- */
-u64 hv_cr0(struct hv_vcpu *vcpu)
-{
-	hv_reg_cache(vcpu, HV_REG_CR0);
-	return vcpu->x86.cr0;
-}
-
-/**
- * hv_cr3() - CR3
- * @vcpu: loaded vCPU
- */
-u64 hv_cr3(struct hv_vcpu *vcpu)
-{
-	hv_reg_cache(vcpu, HV_REG_CR3);
-	return vcpu->x86.cr3;
-}
-
-/**
- * hv_cr4() - CR4 as the guest sees it
- * @vcpu: loaded vCPU
- */
-u64 hv_cr4(struct hv_vcpu *vcpu)
-{
-	hv_reg_cache(vcpu, HV_REG_CR4);
-	return vcpu->x86.cr4;
-}
-
-/**
- * hv_long_mode() - IA-32e mode is active (EFER.LMA)
- * @vcpu: vCPU
- */
-bool hv_long_mode(struct hv_vcpu *vcpu)
-{
-	return vcpu->x86.efer & EFER_LMA;
-}
-
-/**
- * hv_64bit_code() - the vCPU executes 64-bit code
- * @vcpu: loaded vCPU
- */
-bool hv_64bit_code(struct hv_vcpu *vcpu)
-{
-	struct hv_segment cs;
-
-	if (!hv_long_mode(vcpu))
-		return false;
-	hv_call(get_segment, vcpu, HV_SEG_CS, &cs);
-	return cs.l;
-}
-
-/**
  * hv_cpl() - current privilege level
  * @vcpu: loaded vCPU
  *
@@ -179,14 +46,11 @@ bool hv_64bit_code(struct hv_vcpu *vcpu)
  */
 unsigned int hv_cpl(struct hv_vcpu *vcpu)
 {
-	struct hv_segment ss;
-
-	if (!(hv_cr0(vcpu) & X86_CR0_PE))
+	if (!hv_cr0_bits(vcpu, X86_CR0_PE))
 		return 0;
 	if (!hv_long_mode(vcpu) && (hv_raw_rflags(vcpu) & X86_EFLAGS_VM))
 		return 3;
-	hv_call(get_segment, vcpu, HV_SEG_SS, &ss);
-	return ss.dpl;
+	return HV_ACCESS_DPL(hv_call(get_access, vcpu, HV_SEG_SS));
 }
 
 /**
@@ -201,10 +65,7 @@ unsigned int hv_cpl(struct hv_vcpu *vcpu)
  */
 unsigned int hv_cpl_unsafe(struct hv_vcpu *vcpu)
 {
-	struct hv_segment ss;
-
-	hv_call(get_segment, vcpu, HV_SEG_SS, &ss);
-	return ss.dpl;
+	return HV_ACCESS_DPL(hv_call(get_access, vcpu, HV_SEG_SS));
 }
 
 /**
@@ -216,9 +77,9 @@ u64 hv_linear_rip(struct hv_vcpu *vcpu)
 	struct hv_segment cs;
 	u64 rip = hv_rip(vcpu);
 
-	hv_call(get_segment, vcpu, HV_SEG_CS, &cs);
-	if (hv_long_mode(vcpu) && cs.l)
+	if (hv_64bit_code(vcpu))
 		return rip;
+	hv_call(get_segment, vcpu, HV_SEG_CS, &cs);
 	return (u32)(cs.base + rip);
 }
 
@@ -229,7 +90,7 @@ u64 hv_linear_rip(struct hv_vcpu *vcpu)
  */
 bool hv_canonical(struct hv_vcpu *vcpu, u64 addr)
 {
-	unsigned int shift = hv_cr4(vcpu) & X86_CR4_LA57 ? 64 - 57 : 64 - 48;
+	unsigned int shift = hv_cr4_bits(vcpu, X86_CR4_LA57) ? 64 - 57 : 64 - 48;
 
 	return (u64)((s64)(addr << shift) >> shift) == addr;
 }

@@ -94,6 +94,7 @@ static void svm_read_exit(struct hv_vcpu *vcpu, struct svm_vcpu *svm)
 int svm_enter(struct hv_vcpu *vcpu)
 {
 	struct svm_vcpu *svm = to_svm(vcpu);
+	bool perf_switched;
 
 	/* SVM was switched off by a reboot since the vCPU was loaded. */
 	if (unlikely(!this_cpu_read(svm_cpu.on))) {
@@ -107,12 +108,13 @@ int svm_enter(struct hv_vcpu *vcpu)
 	svm_asid_check(svm);
 	svm_flush_regs(vcpu);
 	svm->injected = svm->vmcb->control.event_inject;
-	host_perf_enter();
+	perf_switched = host_perf_enter();
 	hv_guest_state_enter(vcpu);
 
 	svm_enter_noinstr(vcpu, svm);
 
-	host_perf_exit();
+	if (unlikely(perf_switched))
+		host_perf_exit();
 	vcpu->x86.regs_avail = GENMASK(HV_REG_R15, 0) & ~BIT(HV_REG_RSP);
 	vcpu->x86.regs_dirty = 0;
 	if (likely(!svm->fail))

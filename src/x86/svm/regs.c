@@ -134,6 +134,24 @@ static void svm_fix_segment(struct svm_vcpu *svm, int seg, struct hv_segment *s)
 }
 
 /**
+ * svm_get_access() - backend's get_access
+ * @vcpu: loaded vCPU
+ * @seg: enum hv_seg, a register with a selector
+ *
+ * Return: HV_ACCESS_*; the VMCB has them without the gap (APM 2 15.5.1).
+ */
+u32 svm_get_access(struct hv_vcpu *vcpu, int seg)
+{
+	struct svm_vcpu *svm = to_svm(vcpu);
+	u32 attr = svm_segment(svm, seg)->attributes;
+
+	/* CPL is not SS.DPL after SYSRET. */
+	if (seg == HV_SEG_SS)
+		attr = (attr & ~SVM_ATTR_DPL) | FIELD_PREP(SVM_ATTR_DPL, svm->vmcb->save.cpl);
+	return (attr & 0xff) | (attr & 0xf00) << 4;
+}
+
+/**
  * svm_get_segment() - backend's get_segment
  * @vcpu: loaded vCPU
  * @seg: enum hv_seg

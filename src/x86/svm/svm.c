@@ -236,6 +236,7 @@ const struct hv_backend svm_backend __refconst = {
 	.cache_regs = svm_cache_regs,
 	.get_segment = svm_get_segment,
 	.set_segment = svm_set_segment,
+	.get_access = svm_get_access,
 	.set_cr = svm_set_cr,
 	.get_msr = svm_get_msr,
 	.set_msr = svm_set_msr,

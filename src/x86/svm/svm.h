@@ -10,6 +10,7 @@
 #include <asm/page.h>
 #include <hv/backend.h>
 #include <hv/host.h>
+#include <hv/regs.h>
 #include "entry.h"
 #include "vmcb.h"
 
@@ -148,6 +149,7 @@ void svm_cache_regs(struct hv_vcpu *vcpu, unsigned long mask);
 void svm_flush_regs(struct hv_vcpu *vcpu);
 void svm_get_segment(struct hv_vcpu *vcpu, int seg, struct hv_segment *s);
 void svm_set_segment(struct hv_vcpu *vcpu, int seg, const struct hv_segment *s);
+u32 svm_get_access(struct hv_vcpu *vcpu, int seg);
 void svm_set_cr(struct hv_vcpu *vcpu, int cr, u64 val);
 void svm_set_cr4(struct hv_vcpu *vcpu, u64 val);
 void svm_set_efer(struct hv_vcpu *vcpu, u64 val);

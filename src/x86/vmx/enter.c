@@ -143,6 +143,7 @@ static void vmx_handle_host_events(struct vmx_vcpu *vmx)
 int vmx_enter(struct hv_vcpu *vcpu)
 {
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
+	bool perf_switched;
 
 	if (!vmx->guest_loaded)
 		vmx_switch_to_guest(vmx);
@@ -162,12 +163,13 @@ int vmx_enter(struct hv_vcpu *vcpu)
 	vmx_flush_regs(vcpu);
 	vmx->exit_reason = ~0u;
 	vmx->intr_info = 0;
-	host_perf_enter();
+	perf_switched = host_perf_enter();
 	hv_guest_state_enter(vcpu);
 
 	vmx_enter_noinstr(vcpu, vmx);
 
-	host_perf_exit();
+	if (unlikely(perf_switched))
+		host_perf_exit();
 	if (unlikely(vmx->host_debugctl))
 		host_restore_debugctl(vmx->host_debugctl);
 

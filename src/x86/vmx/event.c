@@ -98,10 +98,12 @@ void vmx_set_blocking(struct hv_vcpu *vcpu, u32 blocking)
  */
 int vmx_skip_insn(struct hv_vcpu *vcpu)
 {
-	u64 old = hv_rip(vcpu);
-	u64 rip = old + vmcs_read32(VMCS_EXIT_INSN_LEN);
+	u64 old, rip;
 	u32 state;
 
+	vmx_cache_rip_rflags(vcpu);
+	old = hv_rip(vcpu);
+	rip = old + vmcs_read32(VMCS_EXIT_INSN_LEN);
 	/* EIP wraps; in 64-bit mode RIP may go on past 4 GiB. */
 	if (unlikely((old ^ rip) >> 31 == 3) && !hv_64bit_code(vcpu))
 		rip = (u32)rip;

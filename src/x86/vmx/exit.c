@@ -285,9 +285,11 @@ const char *vmx_exit_name(unsigned int reason)
 /* Exits during which the delivery of an event can have been cut short (SDM 3C 27.2.4) */
 static bool vmx_exit_during_delivery(u32 reason)
 {
-	return reason == EXIT_EXCEPTION_NMI || reason == EXIT_TASK_SWITCH ||
-	       reason == EXIT_APIC_ACCESS || reason == EXIT_PML_FULL ||
-	       reason == EXIT_EPT_VIOLATION || reason == EXIT_EPT_MISCONFIG;
+	const u64 mask = BIT_ULL(EXIT_EXCEPTION_NMI) | BIT_ULL(EXIT_TASK_SWITCH) |
+			 BIT_ULL(EXIT_APIC_ACCESS) | BIT_ULL(EXIT_PML_FULL) |
+			 BIT_ULL(EXIT_EPT_VIOLATION) | BIT_ULL(EXIT_EPT_MISCONFIG);
+
+	return reason < 64 && (BIT_ULL(reason) & mask);
 }
 
 /**

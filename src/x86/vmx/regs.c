@@ -126,6 +126,18 @@ void vmx_get_segment(struct hv_vcpu *vcpu, int seg, struct hv_segment *s)
 	s->g = !!(ar & VMX_AR_G);
 }
 
+/**
+ * vmx_get_access() - backend's get_access
+ * @vcpu: loaded vCPU
+ * @seg: enum hv_seg, a register with a selector
+ *
+ * Return: HV_ACCESS_*. An unusable SS has CPL in its DPL, too (SDM 3C 24.4.1).
+ */
+u32 vmx_get_access(struct hv_vcpu *vcpu, int seg)
+{
+	return __vmcs_read(vmx_segments[seg].ar) & 0xffff;
+}
+
 static u32 vmx_segment_ar(int seg, const struct hv_segment *s)
 {
 	u32 ar;

@@ -247,6 +247,7 @@ const struct hv_backend vmx_backend __refconst = {
 	.cache_regs = vmx_cache_regs,
 	.get_segment = vmx_get_segment,
 	.set_segment = vmx_set_segment,
+	.get_access = vmx_get_access,
 	.set_cr = vmx_set_cr,
 	.get_msr = vmx_get_msr,
 	.set_msr = vmx_set_msr,

@@ -7,6 +7,7 @@
 
 #include <hv/backend.h>
 #include <hv/host.h>
+#include <hv/regs.h>
 #include "entry.h"
 #include "vmcs.h"
 
@@ -191,6 +192,7 @@ void vmx_cache_regs(struct hv_vcpu *vcpu, unsigned long mask);
 void vmx_flush_regs(struct hv_vcpu *vcpu);
 void vmx_get_segment(struct hv_vcpu *vcpu, int seg, struct hv_segment *s);
 void vmx_set_segment(struct hv_vcpu *vcpu, int seg, const struct hv_segment *s);
+u32 vmx_get_access(struct hv_vcpu *vcpu, int seg);
 void vmx_set_cr(struct hv_vcpu *vcpu, int cr, u64 val);
 void vmx_set_cr4(struct hv_vcpu *vcpu, u64 val);
 void vmx_set_efer(struct hv_vcpu *vcpu, u64 val);
@@ -258,6 +260,18 @@ static __always_inline bool vmx_insn_vmxon(u64 pa)
 static __always_inline void vmx_insn_vmxoff(void)
 {
 	asm volatile("1: vmxoff\n2:\n" _ASM_EXTABLE(1b, 2b) : : : "cc", "memory");
+}
+
+/* The two registers that every skipped instruction needs; see vmx_cache_regs() */
+static inline void vmx_cache_rip_rflags(struct hv_vcpu *vcpu)
+{
+	struct hv_vcpu_x86 *x86 = &vcpu->x86;
+
+	if (!(x86->regs_avail & BIT(HV_REG_RIP)))
+		x86->regs[HV_REG_RIP] = vmcs_readn(VMCS_GUEST_RIP);
+	if (!(x86->regs_avail & BIT(HV_REG_RFLAGS)))
+		x86->rflags = vmcs_readn(VMCS_GUEST_RFLAGS);
+	x86->regs_avail |= BIT(HV_REG_RIP) | BIT(HV_REG_RFLAGS);
 }
 
 #define VMX_INV_SINGLE	1	/* one EPT pointer, one VPID (SDM 3C 30.3) */
