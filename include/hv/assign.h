@@ -20,14 +20,73 @@
 #ifndef HV_ASSIGN_H
 #define HV_ASSIGN_H
 
+#include <linux/bitmap.h>
 #include <linux/cdev.h>
 #include <linux/device.h>
 #include <linux/mutex.h>
+#include <linux/pci.h>
+#include <linux/rwsem.h>
+#include <linux/spinlock.h>
 #include <linux/types.h>
+#include <hv/eventfd.h>
 
 struct file;
-struct pci_dev;
+struct page;
 struct hv_vm;
+
+/**
+ * struct hv_pci_config - configuration space as a guest sees it; hv_pci.mutex
+ * @copy: what it reads
+ * @write: bits of it that writes change
+ * @hardware: bytes that are read from the hardware and written to it
+ * @pcie: where the PCI Express capability is, 0: it has none
+ */
+struct hv_pci_config {
+	u8 copy[PCI_CFG_SPACE_SIZE];
+	u8 write[PCI_CFG_SPACE_SIZE];
+	DECLARE_BITMAP(hardware, PCI_CFG_SPACE_SIZE);
+	u8 pcie;
+};
+
+/**
+ * struct hv_pci_msix - where a function has its MSI-X structures; fixed
+ * @nr: entries of the table, 0: no MSI-X
+ * @bar: BAR that the table is in
+ * @table: offset there
+ * @pba_bar: BAR that the pending bits are in
+ * @pba: offset there
+ */
+struct hv_pci_msix {
+	u32 nr;
+	u32 bar;
+	u32 table;
+	u32 pba_bar;
+	u32 pba;
+};
+
+/**
+ * struct hv_pci_vector - an interrupt of a function, and where it goes in the VM
+ * @dev: device
+ * @irq: Linux's number of it on the host; 0: not requested
+ * @lock: guards what follows; taken in the interrupt's handler, interrupts off
+ * @addr: guest's message address
+ * @data: guest's message data
+ * @masked: the guest wants none now: one is remembered
+ * @pending: ... and has come
+ * @count: interrupts that the handler has seen
+ * @posted: for src/assign/post.c: they go to a vCPU without the handler; hv_pci.mutex
+ */
+struct hv_pci_vector {
+	struct hv_pci *dev;
+	unsigned int irq;
+	spinlock_t lock;		/* what follows */
+	u64 addr;
+	u32 data;
+	bool masked;
+	bool pending;
+	u64 count;
+	bool posted;
+};
 
 /**
  * struct hv_pci - a PCI function bound to hv-pci
@@ -42,6 +101,20 @@ struct hv_vm;
  * @file: the one open file or NULL; @mutex. Not counted
  * @vm: VM that has it, with a reference, or NULL; @mutex
  * @can_reset: the kernel knows a way to reset it; fixed when it is opened
+ * @saved: configuration when it was opened; @mutex
+ * @config: configuration space
+ * @msix: its MSI-X structures
+ * @map_lock: held for reading while a page is mapped or registers are accessed, for writing
+ *	while the function is reset or goes. Inside mmap_lock and @mutex
+ * @blank: page of ones, mapped instead of registers when the function is gone
+ * @io: BARs as the kernel has them mapped, or NULL; made at need, @mutex
+ * @irq_mode: HV_PCI_IRQ_*, @mutex
+ * @nr_vectors: vectors allocated in it; @mutex
+ * @vectors: them; handlers use theirs while it is requested
+ * @gsi: where INTx goes; fixed while it is requested
+ * @resampler: hears of the end of INTx
+ * @intx_lock: guards @intx_on and the hardware's mask; interrupts off
+ * @intx_on: the guest has not switched INTx off
  * @vm_link: for src/assign/assign.c: in the list of the VM's devices
  * @assign: for src/assign/assign.c: what the assignment consists of; @mutex
  */
@@ -55,6 +128,19 @@ struct hv_pci {
 	struct file *file;
 	struct hv_vm *vm;
 	bool can_reset;
+	struct pci_saved_state *saved;
+	struct hv_pci_config config;
+	struct hv_pci_msix msix;
+	struct rw_semaphore map_lock;
+	struct page *blank;
+	void __iomem *io[PCI_STD_NUM_BARS];
+	u32 irq_mode;
+	u32 nr_vectors;
+	struct hv_pci_vector *vectors;
+	u32 gsi;
+	struct hv_resampler resampler;
+	spinlock_t intx_lock;		/* intx_on, the hardware's mask */
+	bool intx_on;
 	struct list_head vm_link;
 	void *assign;
 };
@@ -66,14 +152,22 @@ struct hv_pci *hv_pci_get(int fd);
 void hv_pci_put(struct hv_pci *dev);
 
 /* src/assign/device.c */
-int hv_pci_open_locked(struct hv_pci *dev);
-void hv_pci_close_locked(struct hv_pci *dev);
-void hv_pci_remove_locked(struct hv_pci *dev);
 int hv_pci_prepare(struct hv_pci *dev);
 void hv_pci_attach(struct hv_pci *dev, struct hv_vm *vm);
 void hv_pci_detach(struct hv_pci *dev);
 int hv_pci_reset(struct hv_pci *dev);
-long hv_pci_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
+
+/**
+ * hv_post_update() - post a vector's interrupts to a vCPU, or stop that
+ * @v: vector, requested; its message or mask has changed, or it will be freed and is masked
+ *
+ * Sets @v->posted. The handler stays requested: it takes what is not posted.
+ *
+ * Context: process context, sleeps; dev->mutex held.
+ */
+static inline void hv_post_update(struct hv_pci_vector *v)
+{
+}
 
 /**
  * hv_assign_detach() - undo what HV_ASSIGN_DEVICE did beyond hv_pci_attach()

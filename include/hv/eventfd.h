@@ -13,11 +13,24 @@
 struct hv_vm;
 
 /**
+ * struct hv_resampler - hears of the end of interrupts of a GSI
+ * @gsi: GSI
+ * @acked: the guest has ended an interrupt, and the line of HV_IRQ_RESAMPLE is down: whoever still
+ *	wants it raises it again. Any context
+ * @node: in hv_irqfds.resample
+ */
+struct hv_resampler {
+	u32 gsi;
+	void (*acked)(struct hv_resampler *resampler);
+	struct hlist_node node;
+};
+
+/**
  * struct hv_irqfds - the irqfds of a VM
  * @lock: serializes changes of all below
  * @all: all of them
- * @resample: those with a resamplefd, by GSI; readers use RCU
- * @nr_resample: number of the latter; read without the lock
+ * @resample: resamplers by GSI: irqfds with a resamplefd, and devices; readers use RCU
+ * @nr_resample: number of them; read without the lock
  * @cleanup: removes those whose eventfd was closed
  */
 struct hv_irqfds {
@@ -55,6 +68,8 @@ struct hv_ioeventfds {
 /* src/irq/irqfd.c */
 void hv_irqfds_init(struct hv_vm *vm);
 void hv_irqfds_release(struct hv_vm *vm);
+int hv_resampler_add(struct hv_vm *vm, struct hv_resampler *resampler);
+void hv_resampler_remove(struct hv_vm *vm, struct hv_resampler *resampler);
 void hv_irqfd_acked(struct hv_vm *vm, u32 gsi);
 
 /* src/irq/ioeventfd.c */

@@ -152,6 +152,7 @@ unsigned int host_mapping_level(unsigned long hva);	/* 1: 4 KiB, 2: 2 MiB, 3: 1 
 /* Memory that can be given back: how many objects, and free some: number freed, -1: not now */
 int host_shrinker_register(unsigned long (*count)(void), long (*scan)(unsigned long nr));
 void host_shrinker_unregister(void);
+void host_vm_flags_set(struct vm_area_struct *vma, unsigned long flags);	/* in mmap() */
 void host_page_used(struct page *page, bool write);	/* mapped into a guest */
 
 /* ---- src/host/clock.c: the host's time and its TSC ---- */

@@ -6,18 +6,13 @@
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/errno.h>
-#include <linux/fs.h>
-#include <linux/hv.h>
 #include <linux/kernel.h>
-#include <linux/list.h>
 #include <linux/moduleparam.h>
 #include <linux/mutex.h>
 #include <linux/pci.h>
-#include <linux/slab.h>
-#include <linux/string.h>
-#include <linux/uaccess.h>
 #include <hv/assign.h>
 #include <hv/vm.h>
+#include "internal.h"
 
 static bool assign_without_reset;
 module_param(assign_without_reset, bool, 0644);
@@ -49,8 +44,11 @@ static int reset_function(struct hv_pci *dev)
 }
 
 /**
- * hv_pci_reset() - reset the function
+ * hv_pci_reset() - reset the function, and what the guest sees of it
  * @dev: opened device
+ *
+ * Its interrupts are off then, it can't master the bus, and what mapped its registers has
+ * lost them for the time of the reset.
  *
  * Context: process context, sleeps up to seconds; dev->mutex held.
  * Return: 0; -EOPNOTSUPP if there is no way to reset it, -ENODEV if it is gone, -EAGAIN if it is
@@ -58,77 +56,127 @@ static int reset_function(struct hv_pci *dev)
  */
 int hv_pci_reset(struct hv_pci *dev)
 {
+	int rc;
+
 	if (dev->gone)
 		return -ENODEV;
 	if (!dev->can_reset)
 		return -EOPNOTSUPP;
-	return reset_function(dev);
+	hv_pci_free_irqs(dev);
+	hv_pci_block(dev);
+	rc = reset_function(dev);
+	hv_pci_config_init(dev);
+	hv_pci_unblock(dev);
+	return rc;
+}
+
+/* Nothing comes from it any more, whether or not it can be reset. */
+static void stop(struct hv_pci *dev)
+{
+	pci_clear_master(dev->pdev);
+	hv_pci_free_irqs(dev);
+	if (hv_pci_reset(dev))
+		hv_pci_config_init(dev);
+}
+
+/* Where the MSI-X structures are (PCI Local Bus 3.0, 6.8.2) */
+static void find_msix(struct hv_pci *dev)
+{
+	struct hv_pci_msix *msix = &dev->msix;
+	struct pci_dev *pdev = dev->pdev;
+	int nr = pci_msix_vec_count(pdev);
+	u32 table, pba;
+
+	msix->nr = 0;
+	if (nr <= 0)
+		return;
+	pci_read_config_dword(pdev, pdev->msix_cap + PCI_MSIX_TABLE, &table);
+	pci_read_config_dword(pdev, pdev->msix_cap + PCI_MSIX_PBA, &pba);
+	msix->nr = nr;
+	msix->bar = table & PCI_MSIX_TABLE_BIR;
+	msix->table = table & PCI_MSIX_TABLE_OFFSET;
+	msix->pba_bar = pba & PCI_MSIX_PBA_BIR;
+	msix->pba = pba & PCI_MSIX_PBA_OFFSET;
 }
 
 /**
- * hv_pci_open_locked() - the file is opened
+ * hv_pci_opened() - the file is opened
  * @dev: device that is not open
  *
+ * Context: process context, sleeps; dev->mutex held.
  * Return: 0 or -errno.
  */
-int hv_pci_open_locked(struct hv_pci *dev)
+int hv_pci_opened(struct hv_pci *dev)
 {
+	struct pci_dev *pdev = dev->pdev;
 	int rc;
 
-	rc = pci_enable_device(dev->pdev);
+	rc = pci_enable_device(pdev);
 	if (rc)
 		return rc;
-	rc = pci_request_regions(dev->pdev, "hv-pci");
+	rc = pci_request_regions(pdev, "hv-pci");
 	if (rc)
 		goto err_disable;
+	pci_save_state(pdev);
+	dev->saved = pci_store_saved_state(pdev);
+	pci_intx(pdev, 0);
 	rc = reset_function(dev);
 	dev->can_reset = !rc;
 	if (rc && rc != -EOPNOTSUPP)
 		goto err_regions;
+	find_msix(dev);
+	hv_pci_config_init(dev);
 	return 0;
 
 err_regions:
-	pci_release_regions(dev->pdev);
+	pci_load_and_free_saved_state(pdev, &dev->saved);
+	pci_restore_state(pdev);
+	pci_release_regions(pdev);
 err_disable:
-	pci_disable_device(dev->pdev);
+	pci_disable_device(pdev);
 	return rc;
 }
 
-/* Hand the hardware back. */
+/* Hand the hardware back as it was when the file was opened. */
 static void shut_down(struct hv_pci *dev)
 {
 	if (dev->vm)
 		hv_pci_detach(dev);
 	else
-		hv_pci_reset(dev);
+		stop(dev);
+	hv_pci_unmap_io(dev);
+	pci_load_and_free_saved_state(dev->pdev, &dev->saved);
+	pci_restore_state(dev->pdev);
 	pci_release_regions(dev->pdev);
 	pci_disable_device(dev->pdev);
 }
 
 /**
- * hv_pci_close_locked() - the file is closed
+ * hv_pci_closed() - the file is closed
  * @dev: device
  *
  * Context: process context, sleeps; dev->mutex held.
  */
-void hv_pci_close_locked(struct hv_pci *dev)
+void hv_pci_closed(struct hv_pci *dev)
 {
 	if (!dev->gone)
 		shut_down(dev);
 }
 
 /**
- * hv_pci_remove_locked() - the driver is unbound, maybe because the function was pulled out
+ * hv_pci_unbound() - the driver is unbound, maybe because the function was pulled out
  * @dev: device
  *
  * Context: process context, sleeps; dev->mutex and the PCI device's lock held.
  */
-void hv_pci_remove_locked(struct hv_pci *dev)
+void hv_pci_unbound(struct hv_pci *dev)
 {
 	dev->unbinding = true;
 	if (dev->file)
 		shut_down(dev);
+	hv_pci_block(dev);
 	dev->gone = true;
+	hv_pci_unblock(dev);
 }
 
 /* ---- for src/assign/assign.c ---- */
@@ -169,6 +217,8 @@ void hv_pci_attach(struct hv_pci *dev, struct hv_vm *vm)
 	lockdep_assert_held(&dev->mutex);
 	hv_vm_get(vm);
 	dev->vm = vm;
+	/* The guest may have been given its configuration space already. */
+	hv_pci_command_apply(dev);
 }
 
 /**
@@ -182,105 +232,8 @@ void hv_pci_detach(struct hv_pci *dev)
 	struct hv_vm *vm = dev->vm;
 
 	lockdep_assert_held(&dev->mutex);
-	pci_clear_master(dev->pdev);
-	hv_pci_reset(dev);
+	stop(dev);
 	hv_assign_detach(dev);
 	dev->vm = NULL;
 	hv_vm_put(vm);
-}
-
-/* ---- calls ---- */
-
-static void region_info(struct hv_pci *dev, struct hv_pci_info *info, unsigned int i)
-{
-	struct hv_pci_region *r = &info->region[i];
-
-	r->offset = (u64)i << HV_PCI_REGION_SHIFT;
-	if (i == HV_PCI_REGION_CONFIG) {
-		r->size = dev->pdev->cfg_size;
-		return;
-	}
-	r->size = pci_resource_len(dev->pdev, i);
-	if (pci_resource_flags(dev->pdev, i) & IORESOURCE_IO)
-		r->flags |= HV_PCI_REGION_PORTS;
-	if (pci_resource_flags(dev->pdev, i) & IORESOURCE_PREFETCH)
-		r->flags |= HV_PCI_REGION_PREFETCH;
-	if (pci_resource_flags(dev->pdev, i) & IORESOURCE_MEM_64)
-		r->flags |= HV_PCI_REGION_64BIT;
-}
-
-static long get_info(struct hv_pci *dev, void *data)
-{
-	struct hv_pci_info *info = data;
-	struct pci_dev *pdev = dev->pdev;
-	unsigned int i;
-
-	if (dev->can_reset)
-		info->flags |= HV_PCI_CAN_RESET;
-	if (dev->vm)
-		info->flags |= HV_PCI_ASSIGNED;
-	info->class = pdev->class;
-	info->vendor = pdev->vendor;
-	info->device = pdev->device;
-	info->subvendor = pdev->subsystem_vendor;
-	info->subdevice = pdev->subsystem_device;
-	for (i = 0; i < HV_PCI_NR_REGIONS; i++)
-		region_info(dev, info, i);
-	return 0;
-}
-
-static long reset(struct hv_pci *dev, void *data)
-{
-	return hv_pci_reset(dev);
-}
-
-static const struct {
-	u32 cmd;
-	long (*call)(struct hv_pci *dev, void *data);
-} calls[] = {
-	{ HV_PCI_GET_INFO, get_info },
-	{ HV_PCI_RESET, reset },
-};
-
-/* All structures begin with their size, which later versions of this header may enlarge. */
-static long call_with_copy(struct hv_pci *dev, unsigned int n, void __user *arg)
-{
-	unsigned int size = _IOC_SIZE(calls[n].cmd);
-	void *data = NULL;
-	long ret;
-
-	if (size) {
-		data = memdup_user(arg, size);
-		if (IS_ERR(data))
-			return PTR_ERR(data);
-		if (*(u64 *)data != size) {
-			kfree(data);
-			return -EINVAL;
-		}
-	}
-	mutex_lock(&dev->mutex);
-	ret = dev->gone ? -ENODEV : calls[n].call(dev, data);
-	mutex_unlock(&dev->mutex);
-	if (ret >= 0 && (_IOC_DIR(calls[n].cmd) & _IOC_READ) && copy_to_user(arg, data, size))
-		ret = -EFAULT;
-	kfree(data);
-	return ret;
-}
-
-/**
- * hv_pci_ioctl() - ioctl of a device's file
- * @file: device
- * @cmd: HV_PCI_*
- * @arg: argument
- *
- * Return: >= 0, or -errno; -ENOTTY for an unknown call, -ENODEV if the function is gone.
- */
-long hv_pci_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
-{
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(calls); i++)
-		if (calls[i].cmd == cmd)
-			return call_with_copy(file->private_data, i, (void __user *)arg);
-	return -ENOTTY;
 }

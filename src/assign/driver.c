@@ -7,8 +7,6 @@
  * The driver claims no DMA of its own (driver_managed_dma): a VM claims that of the
  * whole IOMMU group, which the kernel refuses while a driver for the host has a member.
  */
-#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
-
 #include <linux/cdev.h>
 #include <linux/device.h>
 #include <linux/err.h>
@@ -16,13 +14,16 @@
 #include <linux/file.h>
 #include <linux/fs.h>
 #include <linux/idr.h>
+#include <linux/gfp.h>
 #include <linux/kernel.h>
+#include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/pci.h>
-#include <linux/printk.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 #include <hv/assign.h>
+#include "internal.h"
 
 /* Functions bound at a time: minor numbers */
 #define HV_PCI_MAX	1024
@@ -48,7 +49,7 @@ static int hv_pci_open(struct inode *inode, struct file *file)
 	else if (dev->file)
 		rc = -EBUSY;
 	else
-		rc = hv_pci_open_locked(dev);
+		rc = hv_pci_opened(dev);
 	if (!rc) {
 		dev->file = file;
 		file->private_data = dev;
@@ -62,7 +63,7 @@ static int hv_pci_release(struct inode *inode, struct file *file)
 	struct hv_pci *dev = file->private_data;
 
 	mutex_lock(&dev->mutex);
-	hv_pci_close_locked(dev);
+	hv_pci_closed(dev);
 	dev->file = NULL;
 	mutex_unlock(&dev->mutex);
 	return 0;
@@ -72,9 +73,12 @@ static const struct file_operations hv_pci_fops = {
 	.owner = THIS_MODULE,
 	.open = hv_pci_open,
 	.release = hv_pci_release,
+	.read = hv_pci_read,
+	.write = hv_pci_write,
+	.mmap = hv_pci_mmap,
 	.unlocked_ioctl = hv_pci_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
-	.llseek = noop_llseek,
+	.llseek = default_llseek,
 };
 
 /**
@@ -115,6 +119,7 @@ static void hv_pci_free(struct device *d)
 
 	ida_free(&minors, MINOR(dev->dev.devt) - MINOR(first_devt));
 	pci_dev_put(dev->pdev);
+	__free_page(dev->blank);
 	kfree(dev);
 }
 
@@ -129,12 +134,20 @@ static int hv_pci_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	dev = kzalloc(sizeof(*dev), GFP_KERNEL);
 	if (!dev)
 		return -ENOMEM;
+	dev->blank = alloc_page(GFP_KERNEL);
+	if (!dev->blank) {
+		rc = -ENOMEM;
+		goto err_dev;
+	}
+	memset(page_address(dev->blank), 0xff, PAGE_SIZE);
 	minor = ida_alloc_max(&minors, HV_PCI_MAX - 1, GFP_KERNEL);
 	if (minor < 0) {
-		kfree(dev);
-		return minor;
+		rc = minor;
+		goto err_page;
 	}
 	mutex_init(&dev->mutex);
+	init_rwsem(&dev->map_lock);
+	spin_lock_init(&dev->intx_lock);
 	INIT_LIST_HEAD(&dev->vm_link);
 	dev->pdev = pci_dev_get(pdev);
 	device_initialize(&dev->dev);
@@ -156,6 +169,11 @@ static int hv_pci_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 err:
 	put_device(&dev->dev);
 	return rc;
+err_page:
+	__free_page(dev->blank);
+err_dev:
+	kfree(dev);
+	return rc;
 }
 
 /* Users find out by ENODEV; none is waited for. */
@@ -165,7 +183,7 @@ static void hv_pci_remove(struct pci_dev *pdev)
 
 	cdev_device_del(&dev->cdev, &dev->dev);
 	mutex_lock(&dev->mutex);
-	hv_pci_remove_locked(dev);
+	hv_pci_unbound(dev);
 	mutex_unlock(&dev->mutex);
 	put_device(&dev->dev);
 }

@@ -197,6 +197,22 @@ void host_page_used(struct page *page, bool write)
 	mark_page_accessed(page);
 }
 
+/**
+ * host_vm_flags_set - set flags of a mapping that is being made
+ * @vma: mapping
+ * @flags: VM_*
+ *
+ * Context: mmap(), mmap_lock held for writing.
+ */
+void host_vm_flags_set(struct vm_area_struct *vma, unsigned long flags)
+{
+#ifdef HOST_HAVE_VM_FLAGS_SET
+	vm_flags_set(vma, flags);
+#else
+	vma->vm_flags |= flags;
+#endif
+}
+
 /* ---- the shrinker: one for the module ---- */
 
 static unsigned long (*shrink_count)(void);

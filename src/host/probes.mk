@@ -36,3 +36,6 @@ ccflags-y += $(call host-decl,HRTIMER_SETUP,'void hrtimer_setup.struct',include/
 
 # shrinker_alloc() and shrinker_register(), else register_shrinker() of a structure of one's own
 ccflags-y += $(call host-export,SHRINKER_ALLOC,shrinker_alloc)
+
+# vm_flags_set(), else the flags of a mapping are a plain member
+ccflags-y += $(call host-decl,VM_FLAGS_SET,'void vm_flags_set.struct',include/linux/mm.h)

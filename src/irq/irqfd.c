@@ -39,7 +39,7 @@
  * @wait: in the eventfd's wait queue
  * @poll: how it gets there
  * @all: in vm->irqfds.all, or in a list of those to free; vm->irqfds.lock
- * @resample: in vm->irqfds.resample; changed under vm->irqfds.lock, readers use RCU
+ * @resampler: in vm->irqfds.resample, with @resamplefd
  */
 struct irqfd {
 	struct hv_vm *vm;
@@ -50,7 +50,7 @@ struct irqfd {
 	wait_queue_entry_t wait;
 	poll_table poll;
 	struct list_head all;
-	struct hlist_node resample;
+	struct hv_resampler resampler;
 };
 
 /* ---- delivery: any context ---- */
@@ -105,43 +105,96 @@ bool hv_irqfd_resamples(struct hv_vm *vm)
  */
 void hv_irqfd_acked(struct hv_vm *vm, u32 gsi)
 {
-	struct irqfd *irqfd;
+	struct hv_resampler *r;
 	bool released = false;
 
 	rcu_read_lock();
-	hash_for_each_possible_rcu(vm->irqfds.resample, irqfd, resample, gsi) {
-		if (irqfd->gsi != gsi)
+	hash_for_each_possible_rcu(vm->irqfds.resample, r, node, gsi) {
+		if (r->gsi != gsi)
 			continue;
 		if (!released)
 			hv_irq_line_source(vm, gsi, HV_IRQ_RESAMPLE, false);
 		released = true;
-		host_eventfd_signal(irqfd->resamplefd);
+		r->acked(r);
 	}
 	rcu_read_unlock();
 }
 
-/* ---- the end: vm->irqfds.lock held ---- */
+static void irqfd_acked(struct hv_resampler *resampler)
+{
+	host_eventfd_signal(container_of(resampler, struct irqfd, resampler)->resamplefd);
+}
+
+/* ---- resamplers: vm->irqfds.lock held ---- */
+
+static int resample_add(struct hv_vm *vm, struct hv_resampler *r)
+{
+	struct hv_irqfds *irqfds = &vm->irqfds;
+
+	lockdep_assert_held(&irqfds->lock);
+	if (irqfds->nr_resample == HV_MAX_RESAMPLE)
+		return -ENOSPC;
+	hash_add_rcu(irqfds->resample, &r->node, r->gsi);
+	WRITE_ONCE(irqfds->nr_resample, irqfds->nr_resample + 1);
+	return 0;
+}
 
 static bool gsi_resamples(struct hv_vm *vm, u32 gsi)
 {
-	struct irqfd *irqfd;
+	struct hv_resampler *r;
 
-	hash_for_each_possible(vm->irqfds.resample, irqfd, resample, gsi)
-		if (irqfd->gsi == gsi)
+	hash_for_each_possible(vm->irqfds.resample, r, node, gsi)
+		if (r->gsi == gsi)
 			return true;
 	return false;
 }
 
-static void resample_remove(struct irqfd *irqfd)
+static void resample_remove(struct hv_vm *vm, struct hv_resampler *r)
 {
-	struct hv_irqfds *irqfds = &irqfd->vm->irqfds;
+	struct hv_irqfds *irqfds = &vm->irqfds;
 
-	hash_del_rcu(&irqfd->resample);
+	lockdep_assert_held(&irqfds->lock);
+	hash_del_rcu(&r->node);
 	WRITE_ONCE(irqfds->nr_resample, irqfds->nr_resample - 1);
 	/* Nobody is left who could release the line. */
-	if (!gsi_resamples(irqfd->vm, irqfd->gsi))
-		hv_irq_line_source(irqfd->vm, irqfd->gsi, HV_IRQ_RESAMPLE, false);
+	if (!gsi_resamples(vm, r->gsi))
+		hv_irq_line_source(vm, r->gsi, HV_IRQ_RESAMPLE, false);
 }
+
+/**
+ * hv_resampler_add() - want to hear of the end of interrupts
+ * @vm: VM with an IOAPIC in the kernel
+ * @resampler: with GSI and callback; stays until hv_resampler_remove()
+ *
+ * Context: process context, sleeps; takes vm->irqfds.lock.
+ * Return: 0; -ENOSPC: too many in this VM.
+ */
+int hv_resampler_add(struct hv_vm *vm, struct hv_resampler *resampler)
+{
+	int rc;
+
+	mutex_lock(&vm->irqfds.lock);
+	rc = resample_add(vm, resampler);
+	mutex_unlock(&vm->irqfds.lock);
+	return rc;
+}
+
+/**
+ * hv_resampler_remove() - undo hv_resampler_add(); on return its callback runs no more
+ * @vm: VM
+ * @resampler: that was added
+ *
+ * Context: process context, sleeps; takes vm->irqfds.lock.
+ */
+void hv_resampler_remove(struct hv_vm *vm, struct hv_resampler *resampler)
+{
+	mutex_lock(&vm->irqfds.lock);
+	resample_remove(vm, resampler);
+	mutex_unlock(&vm->irqfds.lock);
+	synchronize_rcu();
+}
+
+/* ---- the end of an irqfd: vm->irqfds.lock held ---- */
 
 /* Make it silent. On return it delivers no more; @dead is for irqfds_free(). */
 static void irqfd_remove(struct irqfd *irqfd, struct list_head *dead)
@@ -153,7 +206,7 @@ static void irqfd_remove(struct irqfd *irqfd, struct list_head *dead)
 	/* Waits for a callback in progress. */
 	eventfd_ctx_remove_wait_queue(irqfd->eventfd, &irqfd->wait, &count);
 	if (irqfd->resamplefd)
-		resample_remove(irqfd);
+		resample_remove(irqfd->vm, &irqfd->resampler);
 }
 
 static void irqfds_free(struct list_head *dead)
@@ -213,18 +266,17 @@ static struct irqfd *irqfd_find(struct hv_vm *vm, const struct eventfd_ctx *even
 /* Lock held, as long as the caller has @file it isn't closed. */
 static int irqfd_connect(struct hv_vm *vm, struct irqfd *irqfd, struct file *file)
 {
-	struct hv_irqfds *irqfds = &vm->irqfds;
+	int rc;
 
-	lockdep_assert_held(&irqfds->lock);
+	lockdep_assert_held(&vm->irqfds.lock);
 	if (irqfd_find(vm, irqfd->eventfd))
 		return -EBUSY;
 	if (irqfd->resamplefd) {
-		if (irqfds->nr_resample == HV_MAX_RESAMPLE)
-			return -ENOSPC;
-		hash_add_rcu(irqfds->resample, &irqfd->resample, irqfd->gsi);
-		WRITE_ONCE(irqfds->nr_resample, irqfds->nr_resample + 1);
+		rc = resample_add(vm, &irqfd->resampler);
+		if (rc)
+			return rc;
 	}
-	list_add_tail(&irqfd->all, &irqfds->all);
+	list_add_tail(&irqfd->all, &vm->irqfds.all);
 	/* It was signaled before it was connected. */
 	if (vfs_poll(file, &irqfd->poll) & EPOLLIN)
 		irqfd_deliver(irqfd);
@@ -239,6 +291,8 @@ static struct irqfd *irqfd_alloc(struct hv_vm *vm, u32 gsi)
 		return NULL;
 	irqfd->vm = vm;
 	irqfd->gsi = gsi;
+	irqfd->resampler.gsi = gsi;
+	irqfd->resampler.acked = irqfd_acked;
 	init_waitqueue_func_entry(&irqfd->wait, irqfd_wakeup);
 	INIT_LIST_HEAD(&irqfd->wait.entry);
 	init_poll_funcptr(&irqfd->poll, irqfd_enqueue);

@@ -2261,6 +2261,8 @@ struct hv_stats_desc {
 #define HV_PCI_REGION_PREFETCH	0x2
 /* ... that takes the next BAR's register, too */
 #define HV_PCI_REGION_64BIT	0x4
+/* It can be mapped, but for the pages of the MSI-X table */
+#define HV_PCI_REGION_MMAP	0x8
 
 /**
  * struct hv_pci_region - a region of a function
@@ -2280,6 +2282,8 @@ struct hv_pci_region {
 #define HV_PCI_CAN_RESET	0x1
 /* a VM has it */
 #define HV_PCI_ASSIGNED		0x2
+/* It has INTx */
+#define HV_PCI_HAS_INTX		0x4
 
 /**
  * struct hv_pci_info - what a function is
@@ -2290,6 +2294,16 @@ struct hv_pci_region {
  * @device: device id; out
  * @subvendor: subsystem vendor id; out
  * @subdevice: subsystem id; out
+ * @group: number of its IOMMU group, -1: there's no IOMMU; out
+ * @nr_msi: MSI vectors that it has; out
+ * @nr_msix: entries of its MSI-X table; out
+ * @msix_bar: BAR that has the table; out
+ * @msix_table: offset of the table there; out
+ * @msix_pba_bar: BAR that has the pending bits; out
+ * @msix_pba: offset of them there; out
+ * @irq_mode: HV_PCI_IRQ_*: what HV_PCI_SET_IRQS has set; out
+ * @nr_vectors: ... and how many; out
+ * @reserved: 0
  * @region: regions by number; out
  */
 struct hv_pci_info {
@@ -2300,6 +2314,16 @@ struct hv_pci_info {
 	__u16 device;
 	__u16 subvendor;
 	__u16 subdevice;
+	__s32 group;
+	__u32 nr_msi;
+	__u32 nr_msix;
+	__u32 msix_bar;
+	__u32 msix_table;
+	__u32 msix_pba_bar;
+	__u32 msix_pba;
+	__u32 irq_mode;
+	__u32 nr_vectors;
+	__u32 reserved;
 	struct hv_pci_region region[HV_PCI_NR_REGIONS];
 };
 
@@ -2314,9 +2338,112 @@ struct hv_pci_info {
 /**
  * define HV_PCI_RESET - reset the function
  *
- * On a device's file. No argument. It forgets everything and stops.
+ * On a device's file. No argument. It forgets everything and stops; its interrupts are off
+ * and its configuration space is as after power-on. It stays assigned.
  * Errors: EOPNOTSUPP if there's no way to reset it, EAGAIN if it's being unbound.
  */
 #define HV_PCI_RESET			_IO(HVIO_EXT, 0x41)
+
+/* struct hv_pci_irqs.mode */
+#define HV_PCI_IRQ_NONE		0
+#define HV_PCI_IRQ_INTX		1
+#define HV_PCI_IRQ_MSI		2
+#define HV_PCI_IRQ_MSIX		3
+
+/**
+ * struct hv_pci_irqs - how a function interrupts
+ * @size: size of the structure
+ * @mode: HV_PCI_IRQ_*
+ * @count: number of vectors; 1 with INTx, 0 with none
+ * @gsi: INTx: the VM's GSI that it drives; else 0
+ * @reserved: 0
+ */
+struct hv_pci_irqs {
+	__u64 size;
+	__u32 mode;
+	__u32 count;
+	__u32 gsi;
+	__u32 reserved;
+};
+
+/* struct hv_pci_vector_route.flags: the guest has masked it */
+#define HV_PCI_VECTOR_MASKED	0x1
+/* struct hv_pci_vector_state.flags, also: it came while it was masked */
+#define HV_PCI_VECTOR_PENDING	0x2
+/* ... it goes to the vCPU without the host's doing, and isn't counted */
+#define HV_PCI_VECTOR_POSTED	0x4
+
+/**
+ * struct hv_pci_vector_route - where an MSI or MSI-X vector goes
+ * @size: size of the structure
+ * @vector: its number
+ * @flags: HV_PCI_VECTOR_MASKED or 0
+ * @addr: message address, as the guest has written it
+ * @data: message data
+ * @reserved: 0
+ */
+struct hv_pci_vector_route {
+	__u64 size;
+	__u32 vector;
+	__u32 flags;
+	__u64 addr;
+	__u32 data;
+	__u32 reserved;
+};
+
+/**
+ * struct hv_pci_vector_state - what becomes of a vector's interrupts
+ * @size: size of the structure
+ * @vector: its number; in
+ * @mode: HV_PCI_IRQ_*; out
+ * @flags: HV_PCI_VECTOR_*; out
+ * @irq: number of the interrupt on the host, 0: it has no message yet; out
+ * @addr: message address; out
+ * @count: interrupts that the host has taken since HV_PCI_SET_IRQS; out
+ * @data: message data; out
+ * @reserved: 0
+ */
+struct hv_pci_vector_state {
+	__u64 size;
+	__u32 vector;
+	__u32 mode;
+	__u32 flags;
+	__u32 irq;
+	__u64 addr;
+	__u64 count;
+	__u32 data;
+	__u32 reserved;
+};
+
+/**
+ * define HV_PCI_SET_IRQS - choose how the function interrupts
+ *
+ * On the file of an assigned device. Argument: struct hv_pci_irqs. What was set before
+ * ends. INTx is masked in the function when it comes, raises @gsi until the guest has
+ * ended the interrupt, and is unmasked then. MSI and MSI-X vectors have no message at first: see
+ * HV_PCI_SET_VECTOR.
+ * Errors: EINVAL for a mode or number that the function doesn't have, INTx without an
+ * IOAPIC in the kernel; ENXIO if no VM with a local APIC in the kernel has the device;
+ * ENOSPC if the host has no interrupts left.
+ */
+#define HV_PCI_SET_IRQS			_IOW(HVIO_EXT, 0x42, struct hv_pci_irqs)
+
+/**
+ * define HV_PCI_SET_VECTOR - give a vector its message
+ *
+ * On the file of an assigned device with MSI or MSI-X. Argument: struct
+ * hv_pci_vector_route. At any time, for any vector, also while it interrupts. An interrupt
+ * of a masked vector is delivered when the mask goes.
+ * Errors: EINVAL for a vector, an address or flags that don't exist; ENXIO in another mode.
+ */
+#define HV_PCI_SET_VECTOR		_IOW(HVIO_EXT, 0x43, struct hv_pci_vector_route)
+
+/**
+ * define HV_PCI_GET_VECTOR - what becomes of a vector's interrupts
+ *
+ * On a device's file. Argument: struct hv_pci_vector_state, written.
+ * Errors: EINVAL if there's no such vector.
+ */
+#define HV_PCI_GET_VECTOR		_IOWR(HVIO_EXT, 0x44, struct hv_pci_vector_state)
 
 #endif /* _LINUX_HV_H */
