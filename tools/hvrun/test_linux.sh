@@ -59,7 +59,8 @@ make_net()
 		ip link set tap0 up || return
 	mkdir -p www
 	dd if=/dev/urandom of=www/bulk bs=64k count=32 2> /dev/null
-	httpd -h www
+	httpd -f -h www &
+	server=$!
 }
 
 # QEMU's emulation does not intercept XSETBV, so the guest would see wrong XSAVE sizes
@@ -190,9 +191,17 @@ test_stop_and_kill()
 	report $(($? != 3)) "the guest's reboot ends it with status 3"
 }
 
+clean_up()
+{
+	rm -rf "$dir"
+	[ -z "$server" ] || kill $server
+	tunctl -d tap0 > /dev/null
+} 2> /dev/null
+
 dir=$(mktemp -d)
+server=
 cd "$dir" || exit 1
-trap 'rm -rf "$dir"' EXIT
+trap clean_up EXIT
 echo "TAP version 13"
 if ! make_disk || ! make_net; then
 	echo "Bail out! no disk or no network in this host"
