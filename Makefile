@@ -34,6 +34,10 @@ all: modules tools
 modules:
 	@$(testbed)/build-module "$(KDIR)" "$(module_dir)" $(MODULE_MAKEFLAGS)
 
+# For selftests in emulated hosts, never installed
+test-modules:
+	@$(testbed)/build-module --tests "$(KDIR)" "$(O)/test-modules$(suffix)" $(MODULE_MAKEFLAGS)
+
 tools:
 	$(MAKE) -C tools/hvrun O=$(O)
 	$(MAKE) -C tools/bench O=$(O)
@@ -80,9 +84,9 @@ testkernel: packages
 	@TESTBED_DIR=$(O)/testbed $(testbed)/prepare kernel small
 
 clean:
-	rm -rf $(O)/module* $(O)/lint* $(O)/hvrun $(O)/bench $(O)/selftests $(O)/selftests-obj $(O)/run
+	rm -rf $(O)/module* $(O)/test-modules* $(O)/lint* $(O)/hvrun $(O)/bench $(O)/selftests $(O)/selftests-obj $(O)/run
 
 help:
 	@sed -n '3,/^$$/s/^# \?//p' Makefile
 
-.PHONY: all modules tools selftests install uninstall packages demo check bench lint testkernel clean help
+.PHONY: all modules test-modules tools selftests install uninstall packages demo check bench lint testkernel clean help

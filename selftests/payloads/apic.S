@@ -135,6 +135,18 @@ function run_until_stopped
 	cli
 	ret
 
+/* The same, asleep: each interrupt wakes it. */
+function halt_until_stopped
+	lock incq running
+1:	cli
+	cmpq	$0, stop
+	jne	2f
+	/* STI protects the HLT from what comes after the look. */
+	sti
+	hlt
+	jmp	1b
+2:	ret
+
 /* u64 apic_read(reg), void apic_write(reg, value): the xAPIC page */
 function apic_read
 	movl	$GUEST_APIC, %eax

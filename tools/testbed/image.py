@@ -298,7 +298,10 @@ def build(path, arguments, token):
     cpio.text("/etc/passwd", "root:x:0:0:root:/root:/bin/sh\n")
     cpio.text("/etc/group", "root:x:0:\n")
     for name in KERNEL_MODULES + arguments.kmod:
-        modules.add(name)
+        if name.endswith(".ko"):
+            modules.add_file(name)
+        else:
+            modules.add(name)
     if arguments.module not in ("kvm", "none"):
         modules.add_file(module_file(arguments))
     modules.write(cpio)
