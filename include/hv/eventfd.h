@@ -32,6 +32,8 @@ struct hv_resampler {
  * @resample: resamplers by GSI: irqfds with a resamplefd, and devices; readers use RCU
  * @nr_resample: number of them; read without the lock
  * @cleanup: removes those whose eventfd was closed
+ * @fed_lock: guards @fed
+ * @fed: those of which the interrupt of a device is known that signals the eventfd
  */
 struct hv_irqfds {
 	struct mutex lock;		/* changes of all below */
@@ -39,6 +41,8 @@ struct hv_irqfds {
 	DECLARE_HASHTABLE(resample, 6);
 	unsigned int nr_resample;
 	struct work_struct cleanup;
+	struct mutex fed_lock;		/* guards fed and its members */
+	struct list_head fed;
 };
 
 /**

@@ -10,6 +10,7 @@
 #include <linux/types.h>
 
 struct eventfd_ctx;
+struct irq_bypass_consumer;
 struct fpu_guest;
 struct mm_struct;
 struct page;
@@ -42,6 +43,10 @@ bool host_handle_split_lock(u64 rip);		/* process context */
 unsigned int host_posted_vector(void);		/* 0: this kernel has none */
 void host_send_posted(int cpu);			/* preemption off */
 u32 host_apic_destination(int cpu);
+/* A device's interrupt into a descriptor, and back; any context */
+bool host_irq_can_post(unsigned int irq);
+int host_irq_post(unsigned int irq, u64 descriptor, u8 vector);
+int host_irq_remap(unsigned int irq);
 
 /* ---- src/host/state.c: host state for the backend ---- */
 u64 host_cr3(void);			/* this CPU's now, PCID included; interrupts off */
@@ -175,6 +180,10 @@ bool host_clock_sample(struct host_clock_sample *s);	/* false: not a TSC clock *
 
 /* ---- src/host/eventfd.c ---- */
 void host_eventfd_signal(struct eventfd_ctx *ctx);	/* any context */
+
+/* ---- src/host/irqbypass.c: process context ---- */
+int host_bypass_register(struct irq_bypass_consumer *consumer, struct eventfd_ctx *eventfd);
+void host_bypass_unregister(struct irq_bypass_consumer *consumer);
 
 /* ---- src/host/timer.c ---- */
 void host_hrtimer_setup(struct hrtimer *timer,

@@ -130,6 +130,7 @@ bool hv_lapic_is_xapic(struct hv_vcpu *vcpu);
 bool hv_lapic_is_x2apic(struct hv_vcpu *vcpu);
 void *hv_lapic_regs(struct hv_vcpu *vcpu);
 struct hv_posted *hv_lapic_posted(struct hv_vcpu *vcpu);
+void hv_lapic_iommu_posts(struct hv_vcpu *vcpu);
 /* An x2APIC read of register @reg (MSR - 0x800) may come from the page */
 bool hv_lapic_page_readable(unsigned int reg);
 bool hv_lapic_virtual(struct hv_vcpu *vcpu);

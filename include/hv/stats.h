@@ -19,6 +19,8 @@
  * @pages_1g: the same of 1 GiB
  * @table_pages: second-stage table pages
  * @remote_flushes: TLB flushes asked of all vCPUs
+ * @irqs_posted: interrupts of devices that the IOMMU posts to a vCPU now
+ * @irq_post_changes: times that one began to be posted or ceased to be
  */
 struct hv_vm_stats {
 	atomic64_t pages_4k;
@@ -26,6 +28,8 @@ struct hv_vm_stats {
 	atomic64_t pages_1g;
 	atomic64_t table_pages;
 	atomic64_t remote_flushes;
+	atomic64_t irqs_posted;
+	atomic64_t irq_post_changes;
 };
 
 /**

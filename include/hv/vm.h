@@ -11,6 +11,7 @@
 #include <linux/types.h>
 #include <hv/eventfd.h>
 #include <hv/memory.h>
+#include <hv/post.h>
 #include <hv/pv.h>
 #include <hv/stats.h>
 
@@ -81,6 +82,7 @@ struct hv_vm_x86 {
  * @irq_lock: serializes changes of @routing
  * @irqfds: eventfds that interrupt
  * @ioeventfds: eventfds that the guest signals
+ * @posts: interrupts of devices that the IOMMU may post
  * @x86: architecture part
  * @backend: private data of the backend
  * @stats: counters, see hv/stats.h
@@ -113,6 +115,7 @@ struct hv_vm {
 	struct mutex irq_lock;		/* writers of routing */
 	struct hv_irqfds irqfds;
 	struct hv_ioeventfds ioeventfds;
+	struct hv_posts posts;
 	struct hv_vm_x86 x86;
 	void *backend;
 	struct hv_vm_stats stats;

@@ -96,6 +96,11 @@ struct mutex {
 	bool held;
 };
 
+struct list_head {
+	struct list_head *next;
+};
+
+#define INIT_LIST_HEAD(l)	((l)->next = (l))
 #define mutex_init(l)	((l)->held = false)
 #define mutex_lock(l)	((l)->held ? abort() : (void)((l)->held = true))
 #define mutex_unlock(l)	((l)->held = false)
@@ -178,6 +183,11 @@ static inline void host_hrtimer_setup(struct hrtimer *t,
 
 struct hv_lapic;
 struct hv_ioapic;
+struct hv_msi_route {
+	u64 addr;
+	u32 data;
+};
+
 struct hv_pic;
 struct hv_pit;
 struct hv_vcpu;
@@ -228,6 +238,7 @@ enum { HV_SEG_CS };
 #define hv_req_set(v, r)	set_bit(r, &(v)->requests)
 #define hv_vcpu_request(v, r)	(set_bit(r, &(v)->requests), (v)->kicks++)
 #define hv_vcpu_notify(v)	((v)->kicks++)
+#define hv_post_refresh(vm)	((void)(vm))
 #define hv_queue_nmi(v)		((v)->nmis++)
 #define hv_guest_tsc(v, tsc)	((void)(v), tsc)
 #define hv_set_rip(v, val)	((v)->rip = (val))

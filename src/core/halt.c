@@ -17,6 +17,7 @@
 #include <linux/sched/stat.h>
 #include <hv/backend.h>
 #include <hv/irq.h>
+#include <hv/post.h>
 #include <hv/vcpu.h>
 #include "core.h"
 
@@ -132,6 +133,7 @@ static void halt_sleep(struct hv_vcpu *vcpu)
 	ktime_t start = ktime_get();
 	bool slept = false;
 
+	hv_post_sleep(vcpu, true);
 	prepare_to_rcuwait(&vcpu->wait);
 	for (;;) {
 		set_current_state(TASK_INTERRUPTIBLE);
@@ -141,6 +143,7 @@ static void halt_sleep(struct hv_vcpu *vcpu)
 		schedule();
 	}
 	finish_rcuwait(&vcpu->wait);
+	hv_post_sleep(vcpu, false);
 	if (slept) {
 		start = ktime_sub(ktime_get(), start);
 		stats->halt_wait_ns += start;

@@ -402,5 +402,6 @@ long hv_vcpu_create(struct hv_vm *vm, unsigned long id)
 	smp_store_release(&vm->nr_vcpus, vcpu->index + 1);
 	/* The point of no return: another thread may use, or close, the fd at once. */
 	fd_install(fd, file);
+	hv_post_refresh(vm);
 	return fd;
 }

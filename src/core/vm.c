@@ -213,6 +213,7 @@ static struct hv_vm *vm_create(void)
 	mutex_init(&vm->irq_lock);
 	hv_irqfds_init(vm);
 	hv_ioeventfds_init(vm);
+	hv_posts_init(vm);
 	vm->id = atomic_inc_return(&last_vm_id);
 	vm->mm = current->mm;
 	mmgrab(vm->mm);

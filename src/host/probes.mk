@@ -39,3 +39,9 @@ ccflags-y += $(call host-export,SHRINKER_ALLOC,shrinker_alloc)
 
 # vm_flags_set(), else the flags of a mapping are a plain member
 ccflags-y += $(call host-decl,VM_FLAGS_SET,'void vm_flags_set.struct',include/linux/mm.h)
+
+# irq_bypass_register_consumer() is given the eventfd, else it is the consumer's token
+ccflags-y += $(call host-decl,IRQ_BYPASS_EVENTFD,'irq_bypass_register_consumer.struct irq_bypass_consumer .consumer',include/linux/irqbypass.h)
+
+# What irq_set_vcpu_affinity() takes on Intel, under its newer name
+ccflags-y += $(call host-decl,INTEL_PI_DATA,'struct intel_iommu_pi_data {',arch/x86/include/asm/irq_remapping.h)

@@ -126,19 +126,13 @@ bool hv_msi_valid(struct hv_vm *vm, u64 addr)
 	return !READ_ONCE(vm->x2apic_ids) || !(addr >> 32 & 0xff);
 }
 
-/**
- * hv_msi_deliver() - deliver a message-signaled interrupt
- * @vm: VM with in-kernel LAPICs
- * @addr: message address: bits 19:12 destination, 3 redirection hint, 2 logical
- * @data: message data
- *
- * SDM 3A 11.11. The upper half of the address is not used, but with HV_X2APIC_API_USE_32BIT_IDS
- * bits 63:40 are bits 31:8 of the destination, as a VMM that remaps interrupts gives them.
- *
- * Context: any.
- * Return: as hv_apic_deliver().
+/*
+ * What a message says: bits 19:12 of the address are the destination, 3 the redirection hint,
+ * 2 logical (SDM 3A 11.11). The upper half of the address is not used, but with
+ * HV_X2APIC_API_USE_32BIT_IDS bits 63:40 are bits 31:8 of the destination, as a VMM that remaps
+ * interrupts gives them.
  */
-int hv_msi_deliver(struct hv_vm *vm, u64 addr, u32 data)
+static struct hv_apic_msg msi_message(struct hv_vm *vm, u64 addr, u32 data)
 {
 	struct hv_apic_msg msg = {
 		.dest = addr >> 12 & 0xff,
@@ -152,5 +146,56 @@ int hv_msi_deliver(struct hv_vm *vm, u64 addr, u32 data)
 
 	if (READ_ONCE(vm->x2apic_ids))
 		msg.dest |= addr >> 32 & 0xffffff00;
+	return msg;
+}
+
+/**
+ * hv_msi_deliver() - deliver a message-signaled interrupt
+ * @vm: VM with in-kernel LAPICs
+ * @addr: message address
+ * @data: message data
+ *
+ * Context: any.
+ * Return: as hv_apic_deliver().
+ */
+int hv_msi_deliver(struct hv_vm *vm, u64 addr, u32 data)
+{
+	struct hv_apic_msg msg = msi_message(vm, addr, data);
+
 	return hv_apic_deliver(vm, NULL, &msg);
+}
+
+/**
+ * hv_msi_target() - the LAPIC to which an IOMMU could post a message
+ * @vm: VM with in-kernel LAPICs
+ * @route: message
+ * @vector: set to its vector
+ *
+ * An IOMMU sets a bit for one vCPU and no more. Who else is named, whether a LAPIC is enabled, what
+ * is level-triggered, is for software to look at with each message.
+ *
+ * Context: any. What it says may be different at once: hv_post_refresh().
+ * Return: LAPIC; NULL: none, several, or it must not be posted.
+ */
+struct hv_lapic *hv_msi_target(struct hv_vm *vm, const struct hv_msi_route *route, u8 *vector)
+{
+	struct hv_apic_msg msg = msi_message(vm, route->addr, route->data);
+	struct hv_lapic *target = NULL;
+	struct hv_vcpu *vcpu;
+	unsigned int i;
+
+	if (!vm->irqchip_in_kernel || msg.level || msg.vector < APIC_MIN_VECTOR ||
+	    (msg.mode != HV_DM_FIXED && msg.mode != HV_DM_LOWEST))
+		return NULL;
+	hv_for_each_vcpu(i, vcpu, vm) {
+		if (!reached(vcpu, NULL, &msg))
+			continue;
+		if (target)
+			return NULL;
+		target = vcpu->x86.lapic;
+	}
+	if (!target || !target->iommu_posts || !apic_sw_enabled(target))
+		return NULL;
+	*vector = msg.vector;
+	return target;
 }

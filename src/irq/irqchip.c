@@ -177,6 +177,8 @@ static long set_gsi_routing(struct hv_vm *vm, void *data, unsigned long arg)
 	else
 		rc = hv_routing_set(vm, entries, header->nr);
 	kvfree(entries);
+	if (!rc)
+		hv_irqfds_rerouted(vm);
 	return rc;
 }
 

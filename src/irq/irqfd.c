@@ -8,12 +8,17 @@
  * after eventfd_ctx_remove_wait_queue() has waited for callbacks. The only thing that
  * a callback can't do is to remove itself when its eventfd is closed: it marks the irqfd and
  * leaves the rest to a work item of the VM.
+ *
+ * Where the eventfd is signaled by the interrupt of a device, its driver (VFIO) says which through
+ * irqbypass, and the interrupt is posted to the vCPU if the host can (src/irq/post.c). Then
+ * nobody signals the eventfd.
  */
 #include <linux/eventfd.h>
 #include <linux/err.h>
 #include <linux/errno.h>
 #include <linux/file.h>
 #include <linux/hashtable.h>
+#include <linux/irqbypass.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/poll.h>
@@ -23,6 +28,7 @@
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 #include <hv/host.h>
+#include <hv/post.h>
 #include <hv/vm.h>
 #include "lapic.h"
 
@@ -40,6 +46,11 @@
  * @poll: how it gets there
  * @all: in vm->irqfds.all, or in a list of those to free; vm->irqfds.lock
  * @resampler: in vm->irqfds.resample, with @resamplefd
+ * @consumer: what irqbypass knows of it
+ * @registered: it does; vm->irqfds.lock
+ * @fed: in vm->irqfds.fed while a producer is known; vm->irqfds.fed_lock
+ * @irq: the producer's interrupt; vm->irqfds.fed_lock
+ * @post: where it goes; vm->irqfds.fed_lock
  */
 struct irqfd {
 	struct hv_vm *vm;
@@ -51,6 +62,11 @@ struct irqfd {
 	poll_table poll;
 	struct list_head all;
 	struct hv_resampler resampler;
+	struct irq_bypass_consumer consumer;
+	bool registered;
+	struct list_head fed;
+	unsigned int irq;
+	struct hv_post post;
 };
 
 /* ---- delivery: any context ---- */
@@ -194,6 +210,77 @@ void hv_resampler_remove(struct hv_vm *vm, struct hv_resampler *resampler)
 	synchronize_rcu();
 }
 
+/* ---- interrupts of devices: irqbypass ---- */
+
+static struct irqfd *consumer_irqfd(struct irq_bypass_consumer *consumer)
+{
+	return container_of(consumer, struct irqfd, consumer);
+}
+
+/* The routing is looked at under the lock, so the last one who does finds the newest. */
+static void irqfd_route(struct irqfd *irqfd)
+{
+	struct hv_msi_route msi;
+	bool routed;
+
+	lockdep_assert_held(&irqfd->vm->irqfds.fed_lock);
+	routed = hv_routing_msi(irqfd->vm, irqfd->gsi, &msi);
+	hv_post_set(&irqfd->post, irqfd->irq, routed ? &msi : NULL);
+}
+
+/* Called with a mutex of irqbypass held, while a producer or this consumer is registered */
+static int irqfd_add_producer(struct irq_bypass_consumer *consumer,
+			      struct irq_bypass_producer *producer)
+{
+	struct irqfd *irqfd = consumer_irqfd(consumer);
+	struct hv_irqfds *irqfds = &irqfd->vm->irqfds;
+
+	mutex_lock(&irqfds->fed_lock);
+	irqfd->irq = producer->irq;
+	list_add_tail(&irqfd->fed, &irqfds->fed);
+	irqfd_route(irqfd);
+	mutex_unlock(&irqfds->fed_lock);
+	return 0;
+}
+
+static void irqfd_del_producer(struct irq_bypass_consumer *consumer,
+			       struct irq_bypass_producer *producer)
+{
+	struct irqfd *irqfd = consumer_irqfd(consumer);
+	struct hv_irqfds *irqfds = &irqfd->vm->irqfds;
+
+	mutex_lock(&irqfds->fed_lock);
+	hv_post_clear(&irqfd->post);
+	list_del(&irqfd->fed);
+	mutex_unlock(&irqfds->fed_lock);
+}
+
+/* Level-triggered interrupts end in software. Without irqbypass the eventfd does it all. */
+static void irqfd_want_producer(struct irqfd *irqfd)
+{
+	if (irqfd->resamplefd)
+		return;
+	irqfd->consumer.add_producer = irqfd_add_producer;
+	irqfd->consumer.del_producer = irqfd_del_producer;
+	irqfd->registered = !host_bypass_register(&irqfd->consumer, irqfd->eventfd);
+}
+
+/**
+ * hv_irqfds_rerouted() - the routing table is another one
+ * @vm: VM
+ *
+ * Context: process context, sleeps.
+ */
+void hv_irqfds_rerouted(struct hv_vm *vm)
+{
+	struct irqfd *irqfd;
+
+	mutex_lock(&vm->irqfds.fed_lock);
+	list_for_each_entry(irqfd, &vm->irqfds.fed, fed)
+		irqfd_route(irqfd);
+	mutex_unlock(&vm->irqfds.fed_lock);
+}
+
 /* ---- the end of an irqfd: vm->irqfds.lock held ---- */
 
 /* Make it silent. On return it delivers no more; @dead is for irqfds_free(). */
@@ -203,6 +290,9 @@ static void irqfd_remove(struct irqfd *irqfd, struct list_head *dead)
 
 	lockdep_assert_held(&irqfd->vm->irqfds.lock);
 	list_move(&irqfd->all, dead);
+	/* What the device sends from here on still comes, by the eventfd. */
+	if (irqfd->registered)
+		host_bypass_unregister(&irqfd->consumer);
 	/* Waits for a callback in progress. */
 	eventfd_ctx_remove_wait_queue(irqfd->eventfd, &irqfd->wait, &count);
 	if (irqfd->resamplefd)
@@ -280,6 +370,7 @@ static int irqfd_connect(struct hv_vm *vm, struct irqfd *irqfd, struct file *fil
 	/* It was signaled before it was connected. */
 	if (vfs_poll(file, &irqfd->poll) & EPOLLIN)
 		irqfd_deliver(irqfd);
+	irqfd_want_producer(irqfd);
 	return 0;
 }
 
@@ -296,6 +387,7 @@ static struct irqfd *irqfd_alloc(struct hv_vm *vm, u32 gsi)
 	init_waitqueue_func_entry(&irqfd->wait, irqfd_wakeup);
 	INIT_LIST_HEAD(&irqfd->wait.entry);
 	init_poll_funcptr(&irqfd->poll, irqfd_enqueue);
+	hv_post_init(&irqfd->post, vm);
 	return irqfd;
 }
 
@@ -400,6 +492,8 @@ void hv_irqfds_init(struct hv_vm *vm)
 	struct hv_irqfds *irqfds = &vm->irqfds;
 
 	mutex_init(&irqfds->lock);
+	mutex_init(&irqfds->fed_lock);
+	INIT_LIST_HEAD(&irqfds->fed);
 	INIT_LIST_HEAD(&irqfds->all);
 	hash_init(irqfds->resample);
 	INIT_WORK(&irqfds->cleanup, irqfds_cleanup);

@@ -389,6 +389,7 @@ static void apic_write_svr(struct hv_lapic *apic, u32 val)
 	int reg;
 
 	WRITE_ONCE(apic->svr, val);
+	hv_post_refresh(apic->vcpu->vm);
 	if (val & APIC_SVR_ENABLE)
 		return;
 	for (reg = APIC_R_LVT_TIMER; reg <= APIC_R_LVT_ERROR; reg++)
@@ -407,9 +408,11 @@ static void apic_write(struct hv_lapic *apic, unsigned int reg, u32 val)
 		return;
 	case APIC_R_LDR:
 		WRITE_ONCE(apic->addr.ldr, val);
+		hv_post_refresh(apic->vcpu->vm);
 		break;
 	case APIC_R_DFR:
 		WRITE_ONCE(apic->addr.dfr, val | 0x0fffffff);
+		hv_post_refresh(apic->vcpu->vm);
 		break;
 	case APIC_R_SVR:
 		apic_write_svr(apic, val);
@@ -650,6 +653,7 @@ static void apic_set_mode(struct hv_lapic *apic, enum apic_mode mode)
 	else if (apic_x2apic(apic))
 		WRITE_ONCE(apic->addr.ldr, 0);
 	WRITE_ONCE(apic->addr.mode, mode);
+	hv_post_refresh(apic->vcpu->vm);
 	apic_set_icr(apic, icr);
 	apic_show_all(apic);
 	hv_req_set(apic->vcpu, HV_REQ_APIC);
@@ -675,6 +679,8 @@ static void apic_reset_regs(struct hv_lapic *apic)
 	WRITE_ONCE(apic->addr.dfr, 0xffffffff);
 	WRITE_ONCE(apic->addr.ldr, 0);
 	WRITE_ONCE(apic->errors, 0);
+	/* Devices first: what they post from here on would survive. */
+	hv_post_refresh(vcpu->vm);
 	hv_lapic_forget_posted(apic);
 	/* TPR, ISR, TMR, IRR, ESR, ICR; the caller fills in what is not 0 */
 	memset(apic->regs, 0, PAGE_SIZE);
@@ -770,6 +776,7 @@ int hv_lapic_get_state(struct hv_vcpu *vcpu, struct hv_lapic_state *s)
 	if (!apic)
 		return -EINVAL;
 	hv_lapic_timer_flush(apic);
+	hv_lapic_sync_all(apic);
 	memset(s, 0, sizeof(*s));
 	for (reg = 0; reg < APIC_NR_REGS; reg++)
 		if (apic_regs[reg].flags & APIC_REG_R)
@@ -824,6 +831,7 @@ int hv_lapic_set_state(struct hv_vcpu *vcpu, const struct hv_lapic_state *s)
 			   (u64)state_get(s, APIC_R_ICR2) << 32);
 	*apic_reg(apic, APIC_R_ESR) = state_get(s, APIC_R_ESR) & 0xff;
 	WRITE_ONCE(apic->errors, 0);
+	hv_post_refresh(vcpu->vm);
 	hv_lapic_forget_posted(apic);
 	state_get_vectors(apic, s, APIC_R_ISR);
 	state_get_vectors(apic, s, APIC_R_TMR);
@@ -934,6 +942,8 @@ int hv_lapic_create(struct hv_vcpu *vcpu)
 	}
 	apic->vcpu = vcpu;
 	apic->addr.id = vcpu->id;
+	mutex_init(&apic->posts.lock);
+	INIT_LIST_HEAD(&apic->posts.list);
 	hv_lapic_timer_init(apic);
 	vcpu->x86.lapic = apic;
 	return 0;

@@ -14,7 +14,10 @@
 #include <linux/bitops.h>
 #include <linux/hrtimer.h>
 #include <linux/types.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
 #include <hv/irq.h>
+#include <hv/post.h>
 #include <hv/vcpu.h>
 #include "apic_logic.h"
 
@@ -107,6 +110,18 @@ struct hv_lapic_timer {
 };
 
 /**
+ * struct hv_lapic_posts - interrupts of devices that the IOMMU posts to a LAPIC
+ * @lock: guards @list, and whether its members are posted
+ * @list: of struct hv_post, by @mine
+ * @asleep: the vCPU sleeps or is about to: nothing may be posted; written by its own thread
+ */
+struct hv_lapic_posts {
+	struct mutex lock;		/* guards the list and its members */
+	struct list_head list;
+	bool asleep;
+};
+
+/**
  * struct hv_lapic - local APIC
  * @posted: interrupts that nobody has taken over yet
  * @vcpu: its vCPU
@@ -128,6 +143,8 @@ struct hv_lapic_timer {
  * @sipi_vector: of the last SIPI
  * @arbitrations: lowest-priority interrupts taken: the one with fewer is next
  * @timer: timer
+ * @iommu_posts: the backend keeps @posted as an IOMMU wants it (NV, NDST, SN)
+ * @posts: what an IOMMU posts to it
  */
 struct hv_lapic {
 	struct hv_posted posted;
@@ -148,6 +165,8 @@ struct hv_lapic {
 	u8 sipi_vector;
 	u32 arbitrations;
 	struct hv_lapic_timer timer;
+	bool iommu_posts;
+	struct hv_lapic_posts posts;
 };
 
 static inline u32 *apic_reg(const struct hv_lapic *apic, unsigned int reg)
@@ -194,9 +213,13 @@ static inline bool apic_x2apic(const struct hv_lapic *apic)
 	return READ_ONCE(apic->addr.mode) == APIC_X2APIC;
 }
 
+/* apic_dest.c */
+struct hv_lapic *hv_msi_target(struct hv_vm *vm, const struct hv_msi_route *route, u8 *vector);
+
 /* lapic_post.c */
 int hv_lapic_post(struct hv_lapic *apic, u8 vector, bool level);
 void hv_lapic_sync(struct hv_lapic *apic);
+void hv_lapic_sync_all(struct hv_lapic *apic);
 void hv_lapic_forget_posted(struct hv_lapic *apic);
 
 /* lapic.c */
@@ -220,11 +243,13 @@ static inline bool hv_irq_acks_wanted(struct hv_vm *vm)
 
 /* irqfd.c */
 long hv_irqfd_call(struct hv_vm *vm, void *data, unsigned long arg);
+void hv_irqfds_rerouted(struct hv_vm *vm);
 
 /* ioeventfd.c */
 long hv_ioeventfd_call(struct hv_vm *vm, void *data, unsigned long arg);
 
 /* routing.c */
+bool hv_routing_msi(struct hv_vm *vm, u32 gsi, struct hv_msi_route *msi);
 int hv_routing_set(struct hv_vm *vm, const struct hv_irq_routing_entry *entries,
 		   unsigned int nr);
 

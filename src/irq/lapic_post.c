@@ -123,6 +123,18 @@ void hv_lapic_sync(struct hv_lapic *apic)
 }
 
 /**
+ * hv_lapic_sync_all() - the same, for a vCPU that may not be loaded
+ * @apic: LAPIC
+ *
+ * An IOMMU that is told not to notify does not set HV_POSTED_ON.
+ */
+void hv_lapic_sync_all(struct hv_lapic *apic)
+{
+	set_bit(HV_POSTED_ON, &apic->posted.control);
+	hv_lapic_sync(apic);
+}
+
+/**
  * hv_lapic_forget_posted() - drop what nobody has taken over yet: reset, HV_SET_LAPIC
  * @apic: LAPIC; ISR and IRR are about to be replaced, and TMR
  */
@@ -241,6 +253,18 @@ void *hv_lapic_regs(struct hv_vcpu *vcpu)
 struct hv_posted *hv_lapic_posted(struct hv_vcpu *vcpu)
 {
 	return &vcpu->x86.lapic->posted;
+}
+
+/**
+ * hv_lapic_iommu_posts() - the backend keeps the mailbox as an IOMMU wants it
+ * @vcpu: new vCPU with a LAPIC, not visible yet
+ *
+ * Notification vector and destination follow the vCPU, and notifications are suppressed while it
+ * is not loaded.
+ */
+void hv_lapic_iommu_posts(struct hv_vcpu *vcpu)
+{
+	vcpu->x86.lapic->iommu_posts = true;
 }
 
 /**

@@ -271,6 +271,32 @@ static int first_route(const struct hv_route_table *t, u32 gsi)
 }
 
 /**
+ * hv_routing_msi() - the message of a GSI
+ * @vm: VM
+ * @gsi: GSI
+ * @msi: filled in
+ *
+ * Context: any.
+ * Return: false if it is routed to pins or nowhere.
+ */
+bool hv_routing_msi(struct hv_vm *vm, u32 gsi, struct hv_msi_route *msi)
+{
+	const struct hv_route_table *t;
+	bool found;
+	int i;
+
+	rcu_read_lock();
+	t = rcu_dereference(vm->routing);
+	i = first_route(t, gsi);
+	/* A message is alone: route_fits() */
+	found = i >= 0 && t->routes[i].msi;
+	if (found)
+		*msi = (struct hv_msi_route){ t->routes[i].addr, t->routes[i].data };
+	rcu_read_unlock();
+	return found;
+}
+
+/**
  * hv_irq_line_source() - set the level at which a source drives a GSI
  * @vm: VM
  * @gsi: GSI; one that is routed nowhere is ignored

@@ -60,6 +60,8 @@ static const struct counter vm_counters[] = {
 	VM_COUNTER(pages_1g, INSTANT),
 	VM_COUNTER(table_pages, INSTANT),
 	VM_COUNTER(remote_flushes, CUMULATIVE),
+	VM_COUNTER(irqs_posted, INSTANT),
+	VM_COUNTER(irq_post_changes, CUMULATIVE),
 };
 
 static const struct counter vcpu_counters[] = {

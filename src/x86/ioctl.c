@@ -147,6 +147,7 @@ static long hv_enable_cap(struct hv_vm *vm, void *data, unsigned long arg)
 			WRITE_ONCE(vm->x2apic_ids, true);
 		if (cap->args[0] & HV_X2APIC_API_DISABLE_BROADCAST_QUIRK)
 			WRITE_ONCE(vm->x2apic_no_quirk, true);
+		hv_post_refresh(vm);
 		return 0;
 	}
 	return -EINVAL;

@@ -93,6 +93,8 @@ int vmx_apicv_vcpu_create(struct hv_vcpu *vcpu)
 {
 	struct vmx_vm *v = to_vmx_vm(vcpu->vm);
 
+	if (vcpu->x86.lapic && vmx_posted)
+		hv_lapic_iommu_posts(vcpu);
 	if (!vcpu->x86.lapic || v->apic_access ||
 	    !(vmx_caps.proc2_optional & PROC2_VIRT_APIC))
 		return 0;
