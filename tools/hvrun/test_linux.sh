@@ -118,15 +118,16 @@ show()
 
 test_devices()
 {
-	local pty
+	local pty before
 
+	before=$(sum < disk)
 	start "pci,disk,affinity,rebind,rng,console,net,hotplug,load:$seconds,button"
 	is cpus "$cpus" "$cpus CPUs come up"
 	is pci "0x0008 0x1042 0x1042 0x1041 0x1043 0x1044" "PCI devices are found"
 	is ecam 2 "configuration space through ports and memory"
 	is msix 12 "MSI-X of every device"
 	is serial disk "disk: serial number"
-	is read "$(sum < disk)" "disk: what the guest reads is what the host wrote"
+	is read "$before" "disk: what the guest reads is what the host wrote"
 	is discard 0 "disk: discard"
 	# the data was written before
 	[ "$(dd if=disk bs=64k skip=8 count=16 2> /dev/null | sum)" = "$(said wrote)" ]
