@@ -29,6 +29,7 @@
 #include <linux/spinlock.h>
 #include <linux/types.h>
 #include <hv/eventfd.h>
+#include <hv/post.h>
 
 struct file;
 struct page;
@@ -74,7 +75,7 @@ struct hv_pci_msix {
  * @masked: the guest wants none now: one is remembered
  * @pending: ... and has come
  * @count: interrupts that the handler has seen
- * @posted: for src/assign/post.c: they go to a vCPU without the handler; hv_pci.mutex
+ * @post: how they go to a vCPU without the handler; hv_pci.mutex
  */
 struct hv_pci_vector {
 	struct hv_pci *dev;
@@ -85,7 +86,7 @@ struct hv_pci_vector {
 	bool masked;
 	bool pending;
 	u64 count;
-	bool posted;
+	struct hv_post post;
 };
 
 /**
@@ -156,18 +157,6 @@ int hv_pci_prepare(struct hv_pci *dev);
 void hv_pci_attach(struct hv_pci *dev, struct hv_vm *vm);
 void hv_pci_detach(struct hv_pci *dev);
 int hv_pci_reset(struct hv_pci *dev);
-
-/**
- * hv_post_update() - post a vector's interrupts to a vCPU, or stop that
- * @v: vector, requested; its message or mask has changed, or it will be freed and is masked
- *
- * Sets @v->posted. The handler stays requested: it takes what is not posted.
- *
- * Context: process context, sleeps; dev->mutex held.
- */
-static inline void hv_post_update(struct hv_pci_vector *v)
-{
-}
 
 /**
  * hv_assign_detach() - undo what HV_ASSIGN_DEVICE did beyond hv_pci_attach()

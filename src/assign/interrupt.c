@@ -2,7 +2,8 @@
 /*
  * Interrupts of an assigned device. Its handler on the host delivers to the VM at once,
  * from hard interrupt context: an MSI as the message that the guest has programmed for it, INTx
- * as a GSI that stays up until the guest has ended the interrupt.
+ * as a GSI that stays up until the guest has ended the interrupt. Where the host can, MSIs are
+ * posted to the vCPU and do not come to the handler (src/irq/post.c).
  *
  * MSI-X: the host allocates all of the function's vectors when the guest enables MSI-X, but
  * requests each when the guest first gives it a message: so the guest may add, move and mask
@@ -57,6 +58,20 @@ static int request_msi(struct hv_pci *dev, unsigned int n)
 		return rc;
 	v->irq = irq;
 	return 0;
+}
+
+/* The message or the mask has changed: on return what comes goes where they say. */
+static void post_msi(struct hv_pci_vector *v)
+{
+	struct hv_msi_route route;
+	bool masked;
+
+	spin_lock_irq(&v->lock);
+	route.addr = v->addr;
+	route.data = v->data;
+	masked = v->masked;
+	spin_unlock_irq(&v->lock);
+	hv_post_set(&v->post, v->irq, masked ? NULL : &route);
 }
 
 /* ---- INTx ---- */
@@ -171,7 +186,7 @@ static void free_msis(struct hv_pci *dev)
 		spin_lock_irq(&v->lock);
 		v->masked = true;
 		spin_unlock_irq(&v->lock);
-		hv_post_update(v);
+		hv_post_clear(&v->post);
 		free_irq(v->irq, v);
 	}
 	pci_free_irq_vectors(dev->pdev);
@@ -208,6 +223,7 @@ static int alloc_vectors(struct hv_pci *dev, u32 nr)
 	for (i = 0; i < nr; i++) {
 		dev->vectors[i].dev = dev;
 		spin_lock_init(&dev->vectors[i].lock);
+		hv_post_init(&dev->vectors[i].post, dev->vm);
 		/* Without a message */
 		dev->vectors[i].masked = true;
 	}
@@ -313,7 +329,7 @@ long hv_pci_set_vector(struct hv_pci *dev, const struct hv_pci_vector_route *r)
 		if (rc)
 			return rc;
 	}
-	hv_post_update(v);
+	post_msi(v);
 	return 0;
 }
 
@@ -327,6 +343,7 @@ long hv_pci_set_vector(struct hv_pci *dev, const struct hv_pci_vector_route *r)
  */
 long hv_pci_get_vector(struct hv_pci *dev, struct hv_pci_vector_state *s)
 {
+	struct hv_post_info post;
 	struct hv_pci_vector *v;
 
 	if (s->vector >= dev->nr_vectors)
@@ -344,7 +361,8 @@ long hv_pci_get_vector(struct hv_pci *dev, struct hv_pci_vector_state *s)
 	if (v->pending)
 		s->flags |= HV_PCI_VECTOR_PENDING;
 	spin_unlock_irq(&v->lock);
-	if (v->posted)
+	hv_post_query(&v->post, &post);
+	if (post.posted)
 		s->flags |= HV_PCI_VECTOR_POSTED;
 	return 0;
 }
