@@ -40,6 +40,8 @@ struct hv_mmio_page {
  * @gpa: guest-physical address
  * @la: the linear address that it came from
  * @access: HV_ACC_* that the processor has found to be allowed at @la; 0: @la is not known
+ * @own: HV_ACC_READ or HV_ACC_WRITE: it is what the instruction itself wanted of @gpa, and all
+ *	checks but the last translation are passed. 0: something else, a page walk perhaps
  * @insn: bytes of the instruction if the processor gave them
  * @insn_len: their number, else 0
  * @doorbell: result: it was a store that signaled an eventfd; of memory only the guest's
@@ -49,6 +51,7 @@ struct hv_mmio_exit {
 	u64 gpa;
 	u64 la;
 	unsigned int access;
+	unsigned int own;
 	const u8 *insn;
 	unsigned int insn_len;
 	bool doorbell;

@@ -137,6 +137,14 @@ bool hv_decode_insn(struct hv_vcpu *vcpu, struct hv_insn *insn, const u8 *bytes,
 int hv_emulate_insn(struct hv_vcpu *vcpu, const struct hv_insn *insn);
 bool hv_read_operand16(struct hv_vcpu *vcpu, const struct hv_insn *insn, u16 *val, int *r);
 
+int hv_mmio_to_user(struct hv_vcpu *vcpu, u64 gpa, const void *data, unsigned int len, bool write,
+		    int (*complete)(struct hv_vcpu *vcpu));
+int hv_mmio_retire(struct hv_vcpu *vcpu, bool trap);
+
+/* mmio_move.c */
+bool hv_is_move(struct hv_vcpu *vcpu, const struct hv_mmio_exit *exit, const struct hv_insn *insn);
+int hv_emulate_move(struct hv_vcpu *vcpu, struct hv_mmio_exit *exit, const struct hv_insn *insn);
+
 /* gpt.c */
 bool hv_translate_system(struct hv_vcpu *vcpu, u64 gva, u64 *gpa);
 

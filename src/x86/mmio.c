@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Accesses that no memory slot backs: the instruction is fetched, decoded and emulated;
- * what belongs to an in-kernel interrupt controller is done here, the rest by userspace.
+ * what belongs to an in-kernel interrupt controller is done here, the rest by userspace. The
+ * most frequent ones, loads and stores of a register, need less: mmio_move.c.
  */
 #include <linux/mm.h>
 #include <linux/sched/signal.h>
@@ -219,7 +220,7 @@ static void hv_emul_store(struct hv_vcpu *vcpu, const struct hv_emul_cpu *cpu)
  * traps. The traps of the guest's TF go through the exception, as the processor has not
  * seen the instruction.
  */
-static int hv_mmio_retire(struct hv_vcpu *vcpu, bool trap)
+int hv_mmio_retire(struct hv_vcpu *vcpu, bool trap)
 {
 	u32 blocking = hv_call(get_blocking, vcpu);
 
@@ -228,6 +229,26 @@ static int hv_mmio_retire(struct hv_vcpu *vcpu, bool trap)
 	if (trap || (vcpu->x86.guest_debug & HV_GUESTDBG_SINGLESTEP))
 		return hv_handle_db(vcpu, DR_STEP);
 	return HV_RESUME;
+}
+
+/*
+ * The access is userspace's: HV_RUN ends, and the next one begins with @complete.
+ */
+int hv_mmio_to_user(struct hv_vcpu *vcpu, u64 gpa, const void *data, unsigned int len, bool write,
+		    int (*complete)(struct hv_vcpu *vcpu))
+{
+	struct hv_run *run = vcpu->run;
+
+	run->exit_reason = HV_EXIT_MMIO;
+	run->mmio.phys_addr = gpa;
+	run->mmio.len = len;
+	run->mmio.is_write = write;
+	memset(run->mmio.data, 0, sizeof(run->mmio.data));
+	if (write)
+		memcpy(run->mmio.data, data, len);
+	vcpu->x86.complete = complete;
+	vcpu->stats.mmio_exits++;
+	return HV_TO_USER;
 }
 
 /* Userspace has done the access. */
@@ -248,20 +269,11 @@ static int hv_mmio_complete(struct hv_vcpu *vcpu)
 static int hv_mmio_exit(struct hv_vcpu *vcpu)
 {
 	const struct hv_emul_frag *frag = hv_emul_pending(vcpu->x86.emul);
-	struct hv_run *run = vcpu->run;
 
 	if (!frag)
 		return hv_emulation_failure(vcpu);
-	run->exit_reason = HV_EXIT_MMIO;
-	run->mmio.phys_addr = frag->gpa;
-	run->mmio.len = frag->len;
-	run->mmio.is_write = frag->write;
-	memset(run->mmio.data, 0, sizeof(run->mmio.data));
-	if (frag->write)
-		memcpy(run->mmio.data, frag->data, frag->len);
-	vcpu->x86.complete = hv_mmio_complete;
-	vcpu->stats.mmio_exits++;
-	return HV_TO_USER;
+	return hv_mmio_to_user(vcpu, frag->gpa, frag->data, frag->len, frag->write,
+			       hv_mmio_complete);
 }
 
 /* The exception that the emulation ended with */
@@ -322,64 +334,20 @@ static bool hv_mmio_is_memory(struct hv_vcpu *vcpu, u64 gpa)
 	return slot && !(slot->flags & HV_MEM_READONLY);
 }
 
-/* ---- doorbells ---- */
-
-/* Offset in its page of the memory operand */
-static unsigned int hv_operand_offset(struct hv_vcpu *vcpu, const struct hv_insn *insn)
-{
-	const struct hv_insn_mem *m = &insn->mem;
-	struct hv_segment s;
-	u64 la = m->disp;
-
-	if (m->rip_relative)
-		la += hv_rip(vcpu) + insn->len;
-	if (m->base != HV_INSN_NO_REG)
-		la += hv_reg_read(vcpu, m->base);
-	if (m->index != HV_INSN_NO_REG)
-		la += hv_reg_read(vcpu, m->index) * m->scale;
-	if (insn->mode != 64 || m->seg == HV_INSN_FS || m->seg == HV_INSN_GS) {
-		hv_call(get_segment, vcpu, m->seg, &s);
-		la += s.base;
-	}
-	return offset_in_page(la);
-}
-
-/*
- * A plain store to an address with an ioeventfd. The processor has found nothing wrong with
- * the access but the last translation, so all that is needed is the value, and to go on
- * behind the instruction. Its length is in no register: SDM 3C 27.2.5 leaves the VM-exit
- * instruction length undefined for EPT violations (and misconfigurations), and NPT saves no
- * nRIP (APM 2 15.7.1). So it is decoded.
- */
-static bool hv_mmio_doorbell(struct hv_vcpu *vcpu, u64 gpa, const struct hv_insn *insn)
-{
-	u64 val;
-
-	if (insn->op != HV_OP_MOV || !insn->has_mem || !insn->rm_is_dest)
-		return false;
-	/* Nor the second half of a store over the end of a page */
-	if (offset_in_page(gpa) + insn->mem_size > PAGE_SIZE ||
-	    offset_in_page(gpa) != hv_operand_offset(vcpu, insn))
-		return false;
-	if (insn->src == HV_SRC_IMM)
-		val = insn->imm;
-	else
-		val = hv_reg_read(vcpu, insn->reg) >> (insn->reg_high ? 8 : 0);
-	return hv_ioeventfd_signal(vcpu->vm, HV_IO_MEMORY, gpa, insn->mem_size, &val);
-}
-
-static int hv_mmio_skip(struct hv_vcpu *vcpu, const struct hv_insn *insn)
-{
-	u64 rip = hv_rip(vcpu) + insn->len;
-	u64 rflags = hv_rflags(vcpu);
-
-	hv_set_rip(vcpu, insn->mode == 64 ? rip : (u32)rip);
-	if (rflags & X86_EFLAGS_RF)
-		hv_set_rflags(vcpu, rflags & ~(u64)X86_EFLAGS_RF);
-	return hv_mmio_retire(vcpu, rflags & X86_EFLAGS_TF);
-}
-
 /* ---- the exit ---- */
+
+static struct hv_emul *hv_emulate_begin(struct hv_vcpu *vcpu, const struct hv_insn *insn,
+					unsigned int cpl)
+{
+	struct hv_emul *e = vcpu->x86.emul;
+
+	hv_emul_init(e, &hv_mmio_ops, vcpu);
+	e->cpu.cpl = cpl;
+	memset(vcpu->x86.mmio_page, 0, sizeof(vcpu->x86.mmio_page));
+	e->insn = *insn;
+	hv_emul_load(vcpu, e);
+	return e;
+}
 
 /**
  * hv_emulate_mmio() - an access that no memory slot backs has exited
@@ -390,47 +358,29 @@ static int hv_mmio_skip(struct hv_vcpu *vcpu, const struct hv_insn *insn)
  */
 int hv_emulate_mmio(struct hv_vcpu *vcpu, struct hv_mmio_exit *exit)
 {
-	struct hv_emul *e = vcpu->x86.emul;
+	unsigned int cpl = hv_cpl(vcpu);
+	struct hv_insn insn;
 	int r;
 
 	if (hv_mmio_is_memory(vcpu, exit->gpa))
 		return HV_RESUME;
 	vcpu->stats.mmio_emulations++;
-	hv_emul_init(e, &hv_mmio_ops, vcpu);
-	e->cpu.cpl = hv_cpl(vcpu);
-	memset(vcpu->x86.mmio_page, 0, sizeof(vcpu->x86.mmio_page));
+	if (!hv_decode_insn(vcpu, &insn, exit->insn, exit->insn_len, cpl, &r))
+		return r;
+	if (hv_is_move(vcpu, exit, &insn))
+		return hv_emulate_move(vcpu, exit, &insn);
+	hv_emulate_begin(vcpu, &insn, cpl);
 	if (exit->access)
 		hv_mmio_remember(&vcpu->x86, exit->la, exit->gpa, exit->access);
-	if (!hv_decode_insn(vcpu, &e->insn, exit->insn, exit->insn_len, e->cpu.cpl, &r))
-		return r;
-	if (hv_ioeventfd_at(vcpu->vm, HV_IO_MEMORY, exit->gpa) &&
-	    hv_mmio_doorbell(vcpu, exit->gpa, &e->insn)) {
-		exit->doorbell = true;
-		return hv_mmio_skip(vcpu, &e->insn);
-	}
-	hv_emul_load(vcpu, e);
 	return hv_mmio_run(vcpu);
 }
 
-/* Begin with an instruction that was made up for its memory operand. */
-static struct hv_emul *hv_emulate_begin(struct hv_vcpu *vcpu, const struct hv_insn *insn)
-{
-	struct hv_emul *e = vcpu->x86.emul;
-
-	hv_emul_init(e, &hv_mmio_ops, vcpu);
-	e->cpu.cpl = hv_cpl(vcpu);
-	memset(vcpu->x86.mmio_page, 0, sizeof(vcpu->x86.mmio_page));
-	e->insn = *insn;
-	hv_emul_load(vcpu, e);
-	return e;
-}
-
 /*
- * Run such an instruction.
+ * Run an instruction that was made up for its memory operand.
  */
 int hv_emulate_insn(struct hv_vcpu *vcpu, const struct hv_insn *insn)
 {
-	hv_emulate_begin(vcpu, insn);
+	hv_emulate_begin(vcpu, insn, hv_cpl(vcpu));
 	return hv_mmio_run(vcpu);
 }
 
@@ -440,7 +390,7 @@ int hv_emulate_insn(struct hv_vcpu *vcpu, const struct hv_insn *insn)
  */
 bool hv_read_operand16(struct hv_vcpu *vcpu, const struct hv_insn *insn, u16 *val, int *r)
 {
-	struct hv_emul *e = hv_emulate_begin(vcpu, insn);
+	struct hv_emul *e = hv_emulate_begin(vcpu, insn, hv_cpl(vcpu));
 	enum hv_emul_rc rc;
 
 	e->insn.op = HV_OP_MOV;

@@ -98,6 +98,7 @@ static int svm_exit_shutdown(struct hv_vcpu *vcpu)
 #define NPF_WRITE	BIT_ULL(1)
 #define NPF_RESERVED	BIT_ULL(3)
 #define NPF_FETCH	BIT_ULL(4)
+#define NPF_FINAL	BIT_ULL(32)	/* not of a page walk */
 
 /*
  * Event delivery that stopped at an address without memory: KVM gives it up with
@@ -130,6 +131,9 @@ static int svm_exit_npf(struct hv_vcpu *vcpu)
 		access = HV_ACC_WRITE;
 	else if (error & NPF_FETCH)
 		access = HV_ACC_EXEC;
+
+	if ((error & NPF_FINAL) && access != HV_ACC_EXEC)
+		mmio.own = access;
 
 	r = hv_mmu_fault(vcpu, mmio.gpa, access);
 	if (r < 0)

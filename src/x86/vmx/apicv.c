@@ -342,6 +342,8 @@ bool vmx_map_apic_access(struct hv_vcpu *vcpu, u64 gpa)
 /* Exit qualification of an APIC access (SDM 3C table 27-6) */
 #define APIC_ACCESS_OFFSET	GENMASK(11, 0)
 #define APIC_ACCESS_TYPE(q)	((q) >> 12 & 0xf)
+#define APIC_ACCESS_READ	0	/* linear access of an instruction */
+#define APIC_ACCESS_WRITE	1
 #define APIC_ACCESS_EVENT	3	/* linear access during event delivery */
 #define APIC_ACCESS_GPA_EVENT	10	/* guest-physical, likewise */
 
@@ -360,6 +362,8 @@ int vmx_exit_apic_access(struct hv_vcpu *vcpu)
 	};
 
 	to_vmx(vcpu)->l1d_touched = true;
+	if (type == APIC_ACCESS_READ || type == APIC_ACCESS_WRITE)
+		exit.own = type == APIC_ACCESS_READ ? HV_ACC_READ : HV_ACC_WRITE;
 	if (type == APIC_ACCESS_EVENT || type == APIC_ACCESS_GPA_EVENT)
 		return vmx_delivery_failure(vcpu, exit.gpa);
 	return hv_emulate_mmio(vcpu, &exit);

@@ -162,6 +162,8 @@ static int vmx_emulate_mmio(struct hv_vcpu *vcpu, u64 qual, u64 gpa, unsigned in
 	if ((qual & EPT_VIOL_GLA_VALID) && (qual & EPT_VIOL_TRANSLATED)) {
 		exit.la = vmcs_readn(VMCS_GUEST_LINEAR_ADDRESS);
 		exit.access = access;
+		if (access == HV_ACC_READ || access == HV_ACC_WRITE)
+			exit.own = access;
 	}
 	ret = hv_emulate_mmio(vcpu, &exit);
 	if (!exit.doorbell)
