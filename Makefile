@@ -41,6 +41,7 @@ test-modules:
 tools:
 	$(MAKE) -C tools/hvrun O=$(O)
 	$(MAKE) -C tools/bench O=$(O)
+	$(MAKE) -C tools/hvctl O=$(O)
 
 selftests:
 	$(MAKE) -C selftests O=$(O) all
@@ -50,11 +51,14 @@ install: all
 		CONFIG_MODULE_SIG_ALL= modules_install
 	$(SUDO) depmod $(release)
 	$(SUDO) install -D -m 755 $(O)/hvrun/hvrun $(DESTDIR)$(PREFIX)/bin/hvrun
+	$(SUDO) install -D -m 755 tools/hvctl/hvctl $(DESTDIR)$(PREFIX)/sbin/hvctl
+	$(SUDO) install -D -m 644 Documentation/man/hvctl.8 $(DESTDIR)$(PREFIX)/share/man/man8/hvctl.8
 	$(SUDO) install -D -m 644 Documentation/man/hvrun.1 $(DESTDIR)$(PREFIX)/share/man/man1/hvrun.1
 	$(SUDO) install -D -m 644 tools/90-hv.rules $(DESTDIR)/etc/udev/rules.d/90-hv.rules
 
 uninstall:
 	$(SUDO) rm -f $(DESTDIR)$(PREFIX)/bin/hvrun $(DESTDIR)$(PREFIX)/share/man/man1/hvrun.1
+	$(SUDO) rm -f $(DESTDIR)$(PREFIX)/sbin/hvctl $(DESTDIR)$(PREFIX)/share/man/man8/hvctl.8
 	$(SUDO) rm -f $(DESTDIR)/etc/udev/rules.d/90-hv.rules
 	$(SUDO) rm -f /lib/modules/$(release)/updates/hv.ko*
 	$(SUDO) depmod $(release)
