@@ -7,23 +7,8 @@
 #include <asm/msr-index.h>
 #include <asm/nospec-branch.h>
 #include <asm/percpu.h>
+#include "../guest_regs.h"
 #include "entry.h"
-
-/* Slots of vcpu->x86.regs, in the order of ModRM; RAX and RSP are in the VMCB */
-#define REG_RCX	(1 * 8)
-#define REG_RDX	(2 * 8)
-#define REG_RBX	(3 * 8)
-#define REG_RBP	(5 * 8)
-#define REG_RSI	(6 * 8)
-#define REG_RDI	(7 * 8)
-#define REG_R8	(8 * 8)
-#define REG_R9	(9 * 8)
-#define REG_R10	(10 * 8)
-#define REG_R11	(11 * 8)
-#define REG_R12	(12 * 8)
-#define REG_R13	(13 * 8)
-#define REG_R14	(14 * 8)
-#define REG_R15	(15 * 8)
 
 /* Return thunks of the guest's making (retbleed, SRSO), and an IBPB where the host asks for it */
 .macro UNTRAIN_RET_AFTER_GUEST
@@ -86,20 +71,7 @@ SYM_FUNC_START(svm_enter_guest)
 	mov SVM_SW_VMCB_PA(%rdi), %rax
 	vmload %rax
 
-	mov REG_RCX(%rsi), %rcx
-	mov REG_RDX(%rsi), %rdx
-	mov REG_RBX(%rsi), %rbx
-	mov REG_RBP(%rsi), %rbp
-	mov REG_RDI(%rsi), %rdi
-	mov REG_R8(%rsi), %r8
-	mov REG_R9(%rsi), %r9
-	mov REG_R10(%rsi), %r10
-	mov REG_R11(%rsi), %r11
-	mov REG_R12(%rsi), %r12
-	mov REG_R13(%rsi), %r13
-	mov REG_R14(%rsi), %r14
-	mov REG_R15(%rsi), %r15
-	mov REG_RSI(%rsi), %rsi
+	LOAD_GUEST_REGS
 
 	/* TSA: nothing of the host's is loaded after it. */
 	VM_CLEAR_CPU_BUFFERS
@@ -109,20 +81,7 @@ SYM_FUNC_START(svm_enter_guest)
 
 	/* RAX and RSP are the host's again, all else is the guest's. */
 	pop %rax			/* regs */
-	mov %rcx, REG_RCX(%rax)
-	mov %rdx, REG_RDX(%rax)
-	mov %rbx, REG_RBX(%rax)
-	mov %rbp, REG_RBP(%rax)
-	mov %rsi, REG_RSI(%rax)
-	mov %rdi, REG_RDI(%rax)
-	mov %r8, REG_R8(%rax)
-	mov %r9, REG_R9(%rax)
-	mov %r10, REG_R10(%rax)
-	mov %r11, REG_R11(%rax)
-	mov %r12, REG_R12(%rax)
-	mov %r13, REG_R13(%rax)
-	mov %r14, REG_R14(%rax)
-	mov %r15, REG_R15(%rax)
+	STORE_GUEST_REGS
 
 	pop %rdi			/* sw */
 	mov SVM_SW_VMCB_PA(%rdi), %rax
@@ -130,21 +89,8 @@ SYM_FUNC_START(svm_enter_guest)
 	mov SVM_SW_HOST_PA(%rdi), %rax
 	vmload %rax
 
-	/* No value of the guest's may be used in speculation by what runs next. */
-	xor %eax, %eax
 	xor %ebx, %ebx			/* SVM_EXITED */
-	xor %ecx, %ecx
-	xor %edx, %edx
-	xor %ebp, %ebp
-	xor %esi, %esi
-	xor %r8d, %r8d
-	xor %r9d, %r9d
-	xor %r10d, %r10d
-	xor %r11d, %r11d
-	xor %r12d, %r12d
-	xor %r13d, %r13d
-	xor %r14d, %r14d
-	xor %r15d, %r15d
+	CLEAR_GUEST_REGS
 
 	/* Before the first return: the return stack holds the guest's entries. */
 	FILL_RETURN_BUFFER %rax, RSB_CLEAR_LOOPS, X86_FEATURE_RSB_VMEXIT

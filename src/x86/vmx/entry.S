@@ -8,25 +8,9 @@
 #include <asm/nospec-branch.h>
 #include <asm/percpu.h>
 #include <asm/unwind_hints.h>
+#include "../guest_regs.h"
 #include "entry.h"
 #include "vmcs.h"
-
-/* Slots of vcpu->x86.regs, in the order of ModRM; RSP is in the VMCS */
-#define REG_RAX	(0 * 8)
-#define REG_RCX	(1 * 8)
-#define REG_RDX	(2 * 8)
-#define REG_RBX	(3 * 8)
-#define REG_RBP	(5 * 8)
-#define REG_RSI	(6 * 8)
-#define REG_RDI	(7 * 8)
-#define REG_R8	(8 * 8)
-#define REG_R9	(9 * 8)
-#define REG_R10	(10 * 8)
-#define REG_R11	(11 * 8)
-#define REG_R12	(12 * 8)
-#define REG_R13	(13 * 8)
-#define REG_R14	(14 * 8)
-#define REG_R15	(15 * 8)
 
 /* Our stack during the guest, from RSP up; after an exit, below one saved RAX */
 #define STACK_REGS	0
@@ -79,22 +63,8 @@ SYM_FUNC_START(vmx_enter_guest)
 	movzbl VMX_SW_LAUNCHED(%rdi), %eax
 	bt $0, %eax
 
-	mov %rsi, %rax
-	mov REG_RCX(%rax), %rcx
-	mov REG_RDX(%rax), %rdx
-	mov REG_RBX(%rax), %rbx
-	mov REG_RBP(%rax), %rbp
-	mov REG_RSI(%rax), %rsi
-	mov REG_RDI(%rax), %rdi
-	mov REG_R8(%rax), %r8
-	mov REG_R9(%rax), %r9
-	mov REG_R10(%rax), %r10
-	mov REG_R11(%rax), %r11
-	mov REG_R12(%rax), %r12
-	mov REG_R13(%rax), %r13
-	mov REG_R14(%rax), %r14
-	mov REG_R15(%rax), %r15
-	mov REG_RAX(%rax), %rax
+	mov REG_RAX(%rsi), %rax
+	LOAD_GUEST_REGS
 
 	/* MDS, TAA, RFDS, MMIO stale data: last, nothing of the host's is loaded after it. */
 	CLEAR_CPU_BUFFERS
@@ -122,38 +92,12 @@ SYM_INNER_LABEL(vmx_exit_point, SYM_L_GLOBAL)
 	push %rax
 	mov 8 + STACK_REGS(%rsp), %rax
 	pop REG_RAX(%rax)
-	mov %rcx, REG_RCX(%rax)
-	mov %rdx, REG_RDX(%rax)
-	mov %rbx, REG_RBX(%rax)
-	mov %rbp, REG_RBP(%rax)
-	mov %rsi, REG_RSI(%rax)
-	mov %rdi, REG_RDI(%rax)
-	mov %r8, REG_R8(%rax)
-	mov %r9, REG_R9(%rax)
-	mov %r10, REG_R10(%rax)
-	mov %r11, REG_R11(%rax)
-	mov %r12, REG_R12(%rax)
-	mov %r13, REG_R13(%rax)
-	mov %r14, REG_R14(%rax)
-	mov %r15, REG_R15(%rax)
+	STORE_GUEST_REGS
 	xor %ebx, %ebx			/* VMX_EXITED */
 
 .Lclear:
-	/* No value of the guest's may be used in speculation by what runs next. */
-	xor %eax, %eax
-	xor %ecx, %ecx
-	xor %edx, %edx
-	xor %ebp, %ebp
-	xor %esi, %esi
+	CLEAR_GUEST_REGS
 	xor %edi, %edi
-	xor %r8d, %r8d
-	xor %r9d, %r9d
-	xor %r10d, %r10d
-	xor %r11d, %r11d
-	xor %r12d, %r12d
-	xor %r13d, %r13d
-	xor %r14d, %r14d
-	xor %r15d, %r15d
 
 	/*
 	 * Before the first unbalanced return: the return stack holds the guest's
