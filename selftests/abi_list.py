@@ -18,7 +18,8 @@ EXCEPTIONS = {
 }
 
 # What KVM doesn't have: the calls with hv's own type byte, and their arguments.
-OWN = r"HVIO_EXT|HV_(DE)?ASSIGN_\w+|HV_PCI_\w+|hv_(assign|pci)_\w+"
+OWN = (r"HVIO_EXT|HV_(DE)?ASSIGN_\w+|HV_PCI_\w+|hv_((de)?assign|pci)_\w+"
+       r"|HV_MEM_NO_DMA|HV_CAP_ASSIGN_DEVICE")
 
 # What <linux/kvm.h> of Linux 6.1 lacks: compared if the header has it, known by a macro.
 NEWER = {

@@ -94,10 +94,12 @@ TEST_F(slots, slot_numbers)
 
 TEST_F(slots, flags)
 {
-	EXPECT_EQ(-EINVAL, vm_slot(self->vm, 1, GPA, PAGE, self->a, 1U << 31));
+	EXPECT_EQ(-EINVAL, vm_slot(self->vm, 1, GPA, PAGE, self->a, 1U << 30));
 	EXPECT_EQ(-EINVAL, vm_slot(self->vm, 1, GPA, PAGE, self->a, 1U << 15));
 	if (!check_cap(self->vm->fd, HV_CAP_READONLY_MEM))
 		EXPECT_EQ(-EINVAL, vm_slot(self->vm, 1, GPA, PAGE, self->a, HV_MEM_READONLY));
+	if (!check_cap(self->vm->fd, HV_CAP_ASSIGN_DEVICE))
+		EXPECT_EQ(-EINVAL, vm_slot(self->vm, 1, GPA, PAGE, self->a, HV_MEM_NO_DMA));
 }
 
 TEST_F(slots, overlap)

@@ -6,16 +6,17 @@
  * What the two halves of src/assign do for each other. Assignment (HV_ASSIGN_DEVICE):
  *
  *	dev = hv_pci_get(fd);			the file stays open until hv_pci_put()
+ *	...					pin the VM's memory
  *	mutex_lock(&dev->mutex);
- *	rc = hv_pci_prepare(dev);		there, nobody's, reset, no DMA
- *	...					claim the group, make the domain, pin and map
+ *	rc = hv_pci_prepare(dev, flag);		there, nobody's, reset, no DMA
+ *	...					claim the group, make or join a domain
  *	hv_pci_attach(dev, vm);			from here on the guest may switch DMA on
  *	mutex_unlock(&dev->mutex);
  *	hv_pci_put(dev);
  *
  * HV_DEASSIGN_DEVICE, the last close and the unbinding of the driver call hv_pci_detach() with
  * dev->mutex held. It stops interrupts and DMA, resets the function, and calls
- * hv_assign_detach(), which undoes what stands at the dots above.
+ * hv_assign_detach(), which undoes what stands at the dots.
  */
 #ifndef HV_ASSIGN_H
 #define HV_ASSIGN_H
@@ -29,9 +30,11 @@
 #include <linux/spinlock.h>
 #include <linux/types.h>
 #include <hv/eventfd.h>
+#include <hv/ioctl.h>
 #include <hv/post.h>
 
 struct file;
+struct hv_group;
 struct page;
 struct hv_vm;
 
@@ -116,8 +119,8 @@ struct hv_pci_vector {
  * @resampler: hears of the end of INTx
  * @intx_lock: guards @intx_on and the hardware's mask; interrupts off
  * @intx_on: the guest has not switched INTx off
- * @vm_link: for src/assign/assign.c: in the list of the VM's devices
- * @assign: for src/assign/assign.c: what the assignment consists of; @mutex
+ * @vm_link: in the list of the VM's devices; hv_dma.lock
+ * @assign: IOMMU group whose DMA the VM has, shared by its members; @mutex and hv_dma.lock
  */
 struct hv_pci {
 	struct device dev;
@@ -143,7 +146,7 @@ struct hv_pci {
 	spinlock_t intx_lock;		/* intx_on, the hardware's mask */
 	bool intx_on;
 	struct list_head vm_link;
-	void *assign;
+	struct hv_group *assign;
 };
 
 /* src/assign/driver.c */
@@ -153,19 +156,26 @@ struct hv_pci *hv_pci_get(int fd);
 void hv_pci_put(struct hv_pci *dev);
 
 /* src/assign/device.c */
-int hv_pci_prepare(struct hv_pci *dev);
+int hv_pci_prepare(struct hv_pci *dev, bool without_reset);
 void hv_pci_attach(struct hv_pci *dev, struct hv_vm *vm);
 void hv_pci_detach(struct hv_pci *dev);
 int hv_pci_reset(struct hv_pci *dev);
 
 /**
- * hv_assign_detach() - undo what HV_ASSIGN_DEVICE did beyond hv_pci_attach()
- * @dev: device whose interrupts and DMA are off; @dev->vm is still set
- *
- * Context: process context, sleeps; dev->mutex held.
+ * struct hv_assign_state - what a device has of its VM
+ * @group: number of its IOMMU group
+ * @domain: number of its domain; devices of a VM with the same one reach the same memory
+ * @snoop: the IOMMU keeps it from bypassing the processors' caches
  */
-static inline void hv_assign_detach(struct hv_pci *dev)
-{
-}
+struct hv_assign_state {
+	int group;
+	u32 domain;
+	bool snoop;
+};
+
+/* src/assign/assign.c */
+extern const struct hv_ioctl_table hv_assign_vm_ioctls;
+void hv_assign_detach(struct hv_pci *dev);
+void hv_assign_state(struct hv_pci *dev, struct hv_assign_state *state);
 
 #endif

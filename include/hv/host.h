@@ -12,8 +12,11 @@
 struct eventfd_ctx;
 struct irq_bypass_consumer;
 struct fpu_guest;
+struct iommu_domain;
+struct iommu_group;
 struct mm_struct;
 struct page;
+struct pci_dev;
 struct vm_area_struct;
 
 /* ---- src/host/entry.c: the way into and out of the guest ---- */
@@ -152,6 +155,7 @@ void host_crash_unregister(void);
 int host_get_page(unsigned long hva, bool write, bool *writable, struct page **page);
 /* VM_PFNMAP/VM_IO mappings without struct page: -EFAULT if there is none */
 int host_get_pfnmap(unsigned long hva, bool write, bool *writable, u64 *pfn);
+unsigned long host_pfnmap_end(unsigned long hva);	/* of the mapping at hva; 0: no such */
 bool host_pfn_is_ram(u64 pfn);
 unsigned int host_mapping_level(unsigned long hva);	/* 1: 4 KiB, 2: 2 MiB, 3: 1 GiB */
 /* Memory that can be given back: how many objects, and free some: number freed, -1: not now */
@@ -184,6 +188,12 @@ void host_eventfd_signal(struct eventfd_ctx *ctx);	/* any context */
 /* ---- src/host/irqbypass.c: process context ---- */
 int host_bypass_register(struct irq_bypass_consumer *consumer, struct eventfd_ctx *eventfd);
 void host_bypass_unregister(struct irq_bypass_consumer *consumer);
+
+/* ---- src/host/iommu.c: IOMMU domains, process context ---- */
+struct iommu_domain *host_iommu_domain_alloc(struct pci_dev *pdev);
+int host_iommu_map(struct iommu_domain *domain, u64 iova, u64 addr, size_t size, int prot);
+bool host_iommu_enforce_snoop(struct iommu_domain *domain);	/* before anything is mapped */
+bool host_iommu_msi_isolated(struct iommu_group *group, struct pci_dev *pdev);
 
 /* ---- src/host/timer.c ---- */
 void host_hrtimer_setup(struct hrtimer *timer,

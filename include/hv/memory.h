@@ -115,6 +115,7 @@ u64 hv_mmu_gfn_end(struct hv_vm *vm);
 /* src/core/dirty.c */
 long hv_dirty_enable_manual(struct hv_vm *vm, u64 flags);
 void hv_dirty_mark_gfn(struct hv_vm *vm, u64 gfn);
+void hv_dirty_mark_slot(struct hv_vm *vm, u32 id);
 
 /* src/core/dirty_ring.c */
 long hv_dirty_ring_enable(struct hv_vm *vm, u64 bytes);

@@ -21,6 +21,9 @@
  * @remote_flushes: TLB flushes asked of all vCPUs
  * @irqs_posted: interrupts of devices that the IOMMU posts to a vCPU now
  * @irq_post_changes: times that one began to be posted or ceased to be
+ * @pinned_bytes: memory pinned for devices
+ * @devices: assigned devices
+ * @iommu_domains: IOMMU domains
  */
 struct hv_vm_stats {
 	atomic64_t pages_4k;
@@ -30,6 +33,9 @@ struct hv_vm_stats {
 	atomic64_t remote_flushes;
 	atomic64_t irqs_posted;
 	atomic64_t irq_post_changes;
+	atomic64_t pinned_bytes;
+	atomic64_t devices;
+	atomic64_t iommu_domains;
 };
 
 /**

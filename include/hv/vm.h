@@ -9,6 +9,7 @@
 #include <linux/mutex.h>
 #include <linux/srcu.h>
 #include <linux/types.h>
+#include <hv/dma.h>
 #include <hv/eventfd.h>
 #include <hv/memory.h>
 #include <hv/post.h>
@@ -61,6 +62,7 @@ struct hv_vm_x86 {
  * @memslots: current slot array, replaced whole under @slots_lock
  * @mmu: second-stage tables and the notifier's state
  * @dirty: dirty logging; @slots_lock
+ * @dma: assigned devices and what they reach
  * @vcpus: by creation index; entries below @nr_vcpus never change (smp_load_acquire)
  * @nr_vcpus: number of valid entries in @vcpus; written under @lock (smp_store_release)
  * @boot_vcpu_id: vCPU id that is the BSP; @lock, fixed once a vCPU exists
@@ -97,6 +99,7 @@ struct hv_vm {
 	struct hv_memslots __rcu *memslots;
 	struct hv_mmu mmu;
 	struct hv_dirty dirty;
+	struct hv_dma dma;
 	struct hv_vcpu *vcpus[HV_MAX_VCPUS];
 	unsigned int nr_vcpus;
 	u32 boot_vcpu_id;

@@ -7,17 +7,11 @@
 
 #include <linux/errno.h>
 #include <linux/kernel.h>
-#include <linux/moduleparam.h>
 #include <linux/mutex.h>
 #include <linux/pci.h>
 #include <hv/assign.h>
 #include <hv/vm.h>
 #include "internal.h"
-
-static bool assign_without_reset;
-module_param(assign_without_reset, bool, 0644);
-MODULE_PARM_DESC(assign_without_reset,
-		 "Devices that can't be reset may be assigned: they keep what a guest left in them");
 
 /*
  * The configuration survives. A reset needs the lock of the PCI device: whoever unbinds the driver
@@ -184,6 +178,7 @@ void hv_pci_unbound(struct hv_pci *dev)
 /**
  * hv_pci_prepare() - a VM wants the device
  * @dev: opened device
+ * @without_reset: it is wanted even if it can't be reset
  *
  * It is reset and can't master the bus; there is nothing to undo.
  *
@@ -191,7 +186,7 @@ void hv_pci_unbound(struct hv_pci *dev)
  * Return: 0; -ENODEV if it is gone, -EBUSY if a VM has it, -EOPNOTSUPP if it can't be reset,
  * or what the reset failed with.
  */
-int hv_pci_prepare(struct hv_pci *dev)
+int hv_pci_prepare(struct hv_pci *dev, bool without_reset)
 {
 	int rc;
 
@@ -200,11 +195,7 @@ int hv_pci_prepare(struct hv_pci *dev)
 	if (dev->vm)
 		return -EBUSY;
 	rc = hv_pci_reset(dev);
-	if (rc == -EOPNOTSUPP && READ_ONCE(assign_without_reset)) {
-		add_taint(TAINT_USER, LOCKDEP_STILL_OK);
-		return 0;
-	}
-	return rc;
+	return rc == -EOPNOTSUPP && without_reset ? 0 : rc;
 }
 
 /**

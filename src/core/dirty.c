@@ -21,8 +21,10 @@
 #include <linux/mutex.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
+#include <linux/srcu.h>
 #include <linux/uaccess.h>
 #include <hv/backend.h>
+#include <hv/dma.h>
 #include <hv/memory.h>
 #include <hv/vm.h>
 #include "dirty.h"
@@ -76,6 +78,17 @@ int hv_dirty_slot_prepare(struct hv_vm *vm, const struct hv_memslot *old, struct
 	if (vm->dirty.initially_set)
 		bitmap_set(new->dirty_bitmap, 0, new->npages);
 	return 0;
+}
+
+/**
+ * hv_dirty_slot_unprepare - undo hv_dirty_slot_prepare()
+ * @old: as there
+ * @new: as there; NULL: nothing was prepared
+ */
+void hv_dirty_slot_unprepare(const struct hv_memslot *old, struct hv_memslot *new)
+{
+	if (new && !slot_logs(old))
+		hv_dirty_bitmap_free(new->dirty_bitmap);
 }
 
 /*
@@ -172,6 +185,23 @@ void hv_dirty_mark_gfn(struct hv_vm *vm, u64 gfn)
 }
 
 /**
+ * hv_dirty_mark_slot - all of a slot may have been written
+ * @vm: VM
+ * @id: number of the slot; harmless if there is none, or if it isn't logged
+ *
+ * Context: takes vm->srcu; may sleep.
+ */
+void hv_dirty_mark_slot(struct hv_vm *vm, u32 id)
+{
+	int idx = srcu_read_lock(&vm->srcu);
+	const struct hv_memslot *slot = hv_memslot_by_id(hv_vm_memslots(vm), id);
+
+	if (slot)
+		hv_dirty_mark(vm, slot, slot->gfn, slot->npages);
+	srcu_read_unlock(&vm->srcu, idx);
+}
+
+/**
  * hv_dirty_enable_manual - HV_CAP_MANUAL_DIRTY_LOG_PROTECT2
  * @vm: VM
  * @flags: HV_DIRTY_LOG_*
@@ -231,10 +261,15 @@ static long dirty_get(struct hv_vm *vm, const struct hv_memslot *slot, void __us
 {
 	size_t longs = BITS_TO_LONGS(slot->npages), i;
 	unsigned long *bitmap = slot->dirty_bitmap, *taken = bitmap + longs;
+	/* Not noted page by page, and nothing to protect: they are written again and again. */
+	bool all = hv_dma_writes_slot(vm, slot);
 	bool any = false;
 
-	if (vm->dirty.manual)
-		return copy_to_user(to, bitmap, longs * sizeof(long)) ? -EFAULT : 0;
+	if (vm->dirty.manual) {
+		if (all)
+			bitmap_set(taken, 0, slot->npages);
+		return copy_to_user(to, all ? taken : bitmap, longs * sizeof(long)) ? -EFAULT : 0;
+	}
 
 	for (i = 0; i < longs; i++) {
 		taken[i] = READ_ONCE(bitmap[i]) ? xchg(&bitmap[i], 0) : 0;
@@ -244,6 +279,8 @@ static long dirty_get(struct hv_vm *vm, const struct hv_memslot *slot, void __us
 	}
 	if (any)
 		dirty_protect(vm, slot, 0, taken, slot->npages);
+	if (all)
+		bitmap_set(taken, 0, slot->npages);
 	if (!copy_to_user(to, taken, longs * sizeof(long)))
 		return 0;
 	/* Nobody has learned of them: they are still to be collected. */

@@ -12,6 +12,7 @@ struct hv_dirty_log;
 
 /* dirty.c */
 int hv_dirty_slot_prepare(struct hv_vm *vm, const struct hv_memslot *old, struct hv_memslot *new);
+void hv_dirty_slot_unprepare(const struct hv_memslot *old, struct hv_memslot *new);
 void hv_dirty_slot_changed(struct hv_vm *vm, const struct hv_memslot *old,
 			   const struct hv_memslot *new);
 void hv_dirty_bitmap_free(unsigned long *bitmap);

@@ -48,8 +48,8 @@ long hv_dirty_ring_max(void)
  * @bytes: size of each vCPU's ring
  *
  * Context: vm->lock held; takes vm->slots_lock.
- * Return: 0; -EINVAL: not a power of two, too short, a vCPU or a logged slot exists, or there are
- * rings already; -E2BIG.
+ * Return: 0; -EINVAL: not a power of two, too short, a vCPU, an assigned device or a logged slot
+ * exists, or there are rings already; -E2BIG.
  */
 long hv_dirty_ring_enable(struct hv_vm *vm, u64 bytes)
 {
@@ -61,7 +61,8 @@ long hv_dirty_ring_enable(struct hv_vm *vm, u64 bytes)
 	if (bytes > hv_dirty_ring_max())
 		return -E2BIG;
 	mutex_lock(&vm->slots_lock);
-	if (!vm->nr_vcpus && !vm->dirty.ring_size && !vm->dirty.nr_slots) {
+	if (!vm->nr_vcpus && !vm->dirty.ring_size && !vm->dirty.nr_slots &&
+	    !READ_ONCE(vm->dma.users)) {
 		vm->dirty.ring_size = bytes / sizeof(struct hv_dirty_gfn);
 		ret = 0;
 	}

@@ -14,6 +14,7 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
+#include <hv/assign.h>
 #include <hv/irq.h>
 #include <hv/x86.h>
 #include "core.h"
@@ -26,7 +27,7 @@ static const struct hv_ioctl_table * const sys_tables[] = {
 };
 
 static const struct hv_ioctl_table * const vm_tables[] = {
-	&hv_irq_vm_ioctls, &hv_core_vm_ioctls, &hv_x86_vm_ioctls, NULL
+	&hv_irq_vm_ioctls, &hv_core_vm_ioctls, &hv_x86_vm_ioctls, &hv_assign_vm_ioctls, NULL
 };
 
 static const struct hv_ioctl_table * const vcpu_tables[] = {

@@ -39,6 +39,7 @@ static const struct {
 	{ HV_CAP_CHECK_EXTENSION_VM, 1 },
 	{ HV_CAP_IMMEDIATE_EXIT, 1 },
 	{ HV_CAP_BINARY_STATS_FD, 1 },
+	{ HV_CAP_ASSIGN_DEVICE, 1 },
 };
 
 /**

@@ -9,6 +9,7 @@
 #include <linux/mutex.h>
 #include <linux/slab.h>
 #include <linux/srcu.h>
+#include <hv/dma.h>
 #include <hv/memory.h>
 #include <hv/vm.h>
 #include "dirty.h"
@@ -92,26 +93,35 @@ static void memslots_publish(struct hv_vm *vm, struct hv_memslots *from, struct 
 }
 
 /* Replace the slots by those with @op applied. */
-static int memslots_change(struct hv_vm *vm, enum hv_slot_op op, struct hv_memslot *new)
+static int memslots_change(struct hv_vm *vm, enum hv_slot_op op, struct hv_memslot *changed)
 {
 	struct hv_memslots *from = hv_vm_memslots(vm);
 	struct hv_memslots *to = memslots_alloc(from->nr + (op == HV_SLOT_CREATE));
+	struct hv_memslot *new = op == HV_SLOT_DELETE ? NULL : changed;
 	const struct hv_memslot *old;
 	int ret;
 
 	if (!to)
 		return -ENOMEM;
-	old = op == HV_SLOT_CREATE ? NULL : hv_memslot_by_id(from, new->id);
-	ret = op == HV_SLOT_DELETE ? 0 : hv_dirty_slot_prepare(vm, old, new);
-	if (ret) {
-		kvfree(to);
-		return ret;
-	}
-	hv_slots_apply(to, from, op, new);
+	old = op == HV_SLOT_CREATE ? NULL : hv_memslot_by_id(from, changed->id);
+	ret = new ? hv_dirty_slot_prepare(vm, old, new) : 0;
+	if (ret)
+		goto err_slots;
+	ret = hv_dma_slot_changing(vm, old, new);
+	if (ret)
+		goto err_dirty;
+	hv_slots_apply(to, from, op, changed);
 	memslots_publish(vm, from, to, op, old);
-	hv_dirty_slot_changed(vm, old, op == HV_SLOT_DELETE ? NULL : new);
+	hv_dma_slot_left(vm, old, new);
+	hv_dirty_slot_changed(vm, old, new);
 	kvfree(from);
 	return 0;
+
+err_dirty:
+	hv_dirty_slot_unprepare(old, new);
+err_slots:
+	kvfree(to);
+	return ret;
 }
 
 /**
@@ -123,13 +133,14 @@ static int memslots_change(struct hv_vm *vm, enum hv_slot_op op, struct hv_memsl
  * touched.
  *
  * Context: takes vm->slots_lock; not inside a read section of vm->srcu. Sleeps.
- * Return: 0; -EINVAL, -EEXIST: see hv_slots_check(); -ENOMEM.
+ * Return: 0; -EINVAL, -EEXIST: see hv_slots_check(); -ENOMEM; if devices are to reach it, what
+ * hv_dma_slot_changing() returns.
  */
 long hv_vm_set_memory_region(struct hv_vm *vm,
 			     const struct hv_userspace_memory_region *mem)
 {
 	const struct hv_slot_limits limits = {
-		.flags = HV_MEM_READONLY | HV_MEM_LOG_DIRTY_PAGES,
+		.flags = HV_MEM_READONLY | HV_MEM_LOG_DIRTY_PAGES | HV_MEM_NO_DMA,
 		.gfn_end = hv_mmu_gfn_end(vm),
 		.hva_end = TASK_SIZE_MAX,
 	};

@@ -184,8 +184,12 @@ static int vm_release(struct inode *inode, struct file *file)
 {
 	struct hv_vm *vm = file->private_data;
 
-	/* No call can come any more. vCPUs may live on, without interrupts from eventfds. */
+	/*
+	 * No call can come any more. vCPUs may live on, without interrupts from eventfds and
+	 * without devices.
+	 */
 	hv_irqfds_release(vm);
+	hv_dma_release(vm);
 	hv_vm_put(vm);
 	return 0;
 }
@@ -214,6 +218,7 @@ static struct hv_vm *vm_create(void)
 	hv_irqfds_init(vm);
 	hv_ioeventfds_init(vm);
 	hv_posts_init(vm);
+	hv_dma_init(vm);
 	vm->id = atomic_inc_return(&last_vm_id);
 	vm->mm = current->mm;
 	mmgrab(vm->mm);

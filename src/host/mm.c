@@ -125,6 +125,27 @@ out:
 }
 
 /**
+ * host_pfnmap_end - is an address in a mapping without struct pages, and where does that end
+ * @hva: address of the caller's
+ *
+ * Context: takes mmap_lock; may sleep.
+ * Return: end of the mapping; 0: it's memory, or nothing.
+ */
+unsigned long host_pfnmap_end(unsigned long hva)
+{
+	struct mm_struct *mm = current->mm;
+	struct vm_area_struct *vma;
+	unsigned long end = 0;
+
+	mmap_read_lock(mm);
+	vma = vma_lookup(mm, hva);
+	if (vma && vma->vm_flags & (VM_IO | VM_PFNMAP))
+		end = vma->vm_end;
+	mmap_read_unlock(mm);
+	return end;
+}
+
+/**
  * host_mapping_level - how large a piece of memory the host maps at once at an address
  * @hva: address of the caller's
  *

@@ -45,3 +45,12 @@ ccflags-y += $(call host-decl,IRQ_BYPASS_EVENTFD,'irq_bypass_register_consumer.s
 
 # What irq_set_vcpu_affinity() takes on Intel, under its newer name
 ccflags-y += $(call host-decl,INTEL_PI_DATA,'struct intel_iommu_pi_data {',arch/x86/include/asm/irq_remapping.h)
+
+# iommu_map_atomic() beside iommu_map(), else iommu_map() takes flags for its allocations
+ccflags-y += $(call host-export,IOMMU_MAP_ATOMIC,iommu_map_atomic)
+
+# iommu_paging_domain_alloc() for a device, else iommu_domain_alloc() for a bus
+ccflags-y += $(call host-export,PAGING_DOMAIN,iommu_paging_domain_alloc)
+
+# iommu_group_has_isolated_msi(), else two functions that tell it together
+ccflags-y += $(call host-export,ISOLATED_MSI,iommu_group_has_isolated_msi)

@@ -62,6 +62,10 @@ static const struct counter vm_counters[] = {
 	VM_COUNTER(remote_flushes, CUMULATIVE),
 	VM_COUNTER(irqs_posted, INSTANT),
 	VM_COUNTER(irq_post_changes, CUMULATIVE),
+	{ "pinned_bytes", offsetof(struct hv_vm_stats, pinned_bytes),
+	  HV_STATS_TYPE_INSTANT | HV_STATS_UNIT_BYTES, 0, 1 },
+	VM_COUNTER(devices, INSTANT),
+	VM_COUNTER(iommu_domains, INSTANT),
 };
 
 static const struct counter vcpu_counters[] = {

@@ -200,6 +200,8 @@
 #define HV_CAP_MEMORY_FAULT_INFO		232
 /* HV_PRE_FAULT_MEMORY. */
 #define HV_CAP_PRE_FAULT_MEMORY			236
+/* hv's own: HV_ASSIGN_DEVICE, HV_DEASSIGN_DEVICE, HV_MEM_NO_DMA, and the files of PCI functions. */
+#define HV_CAP_ASSIGN_DEVICE			0x48560001
 
 /*
  * ---------------------------------------------------------------------------
@@ -412,6 +414,11 @@ struct hv_pre_fault_memory {
 #define HV_MEM_LOG_DIRTY_PAGES	0x1UL
 /* Guest writes exit with HV_EXIT_MMIO and don't reach memory (HV_CAP_READONLY_MEM). */
 #define HV_MEM_READONLY		0x2UL
+/*
+ * hv's own (HV_CAP_ASSIGN_DEVICE): assigned devices don't reach it, so it isn't pinned for
+ * them. Can be switched on and off later.
+ */
+#define HV_MEM_NO_DMA		0x80000000UL
 
 /**
  * struct hv_userspace_memory_region - a memory slot
@@ -2248,6 +2255,93 @@ struct hv_stats_desc {
 
 /* The type byte of calls that KVM doesn't have. */
 #define HVIO_EXT	0xBE
+
+/* struct hv_assign_device.flags: a function that can't be reset is welcome, too. It may come with
+ * what its last user has left in it, and leave with what the guest has.
+ */
+#define HV_ASSIGN_WITHOUT_RESET		0x1
+
+/* struct hv_assign_device.reason: why a function isn't assigned; each with its own errno */
+/* No reason but the errno (or none at all) */
+#define HV_ASSIGN_REASON_NONE		0
+/* ENODEV: no IOMMU translates what the function reads and writes. */
+#define HV_ASSIGN_REASON_NO_IOMMU	1
+/* EPERM: interrupts aren't remapped, so the function could send any (allow_unsafe_interrupts). */
+#define HV_ASSIGN_REASON_NO_INTR_REMAP	2
+/* EBUSY: another function of its IOMMU group is in use, or the group is another VM's. */
+#define HV_ASSIGN_REASON_GROUP_IN_USE	3
+/* EADDRNOTAVAIL: the firmware wants memory mapped for it at the host's addresses. */
+#define HV_ASSIGN_REASON_IDENTITY_MAP	4
+/* EOPNOTSUPP: it can't be reset (HV_ASSIGN_WITHOUT_RESET). */
+#define HV_ASSIGN_REASON_NO_RESET	5
+/* EEXIST: a VM has it, this one or another. */
+#define HV_ASSIGN_REASON_ASSIGNED	6
+/* ENOMEM: what would be pinned exceeds RLIMIT_MEMLOCK. */
+#define HV_ASSIGN_REASON_MEMLOCK	7
+/* EFAULT: a slot's memory isn't there, or isn't of a kind that can be pinned (HV_MEM_NO_DMA). */
+#define HV_ASSIGN_REASON_MEMORY		8
+/* ERANGE: a slot is at an address that the IOMMU doesn't translate (HV_MEM_NO_DMA). */
+#define HV_ASSIGN_REASON_ADDRESS	9
+/* ENXIO: what the function reads and writes isn't coherent with the processors' caches. */
+#define HV_ASSIGN_REASON_NOT_COHERENT	10
+/* EXDEV: the VM has dirty rings, in which there's no place for what a device writes. */
+#define HV_ASSIGN_REASON_DIRTY_RINGS	11
+
+/**
+ * struct hv_assign_device - HV_ASSIGN_DEVICE
+ * @size: size of the structure, by the caller
+ * @fd: the function's file
+ * @flags: HV_ASSIGN_WITHOUT_RESET
+ * @reason: out, also if the call fails: HV_ASSIGN_REASON_*
+ * @reserved: 0
+ * @message: out, also if the call fails: the reason in English, with the names of slots
+ *	and functions; ends with 0
+ */
+struct hv_assign_device {
+	__u64 size;
+	__s32 fd;
+	__u32 flags;
+	__u32 reason;
+	__u32 reserved;
+	char message[120];
+};
+
+/**
+ * define HV_ASSIGN_DEVICE - give a PCI function to the VM
+ *
+ * On a VM fd. Argument: struct hv_assign_device, written. The function reads and writes
+ * the VM's slots, at the guest's addresses, and no other memory. For that the slots are pinned
+ * and count as locked memory of the caller, now and when they are made later; slots with
+ * HV_MEM_NO_DMA aren't. All of the function's IOMMU group is the VM's, until it
+ * has the last function of it no more.
+ * Errors: those of HV_ASSIGN_REASON_*. EINVAL for another size, unknown flags or a file that
+ * isn't a function's, EBADF, EINTR when the process is killed, or what the reset or the IOMMU's
+ * driver fails with.
+ */
+#define HV_ASSIGN_DEVICE		_IOWR(HVIO_EXT, 0x00, struct hv_assign_device)
+
+/**
+ * struct hv_deassign_device - HV_DEASSIGN_DEVICE
+ * @size: size of the structure, by the caller
+ * @fd: the function's file
+ * @flags: 0
+ */
+struct hv_deassign_device {
+	__u64 size;
+	__s32 fd;
+	__u32 flags;
+};
+
+/**
+ * define HV_DEASSIGN_DEVICE - take a PCI function from the VM
+ *
+ * On a VM fd. Argument: struct hv_deassign_device. It's reset, and reaches no memory any more.
+ * The same happens when its file or the VM fd is closed, or when the function is unbound or
+ * removed. With the last one the slots are unpinned.
+ * Errors: ENOENT if this VM doesn't have it, EINVAL for another size, flags or a file that
+ * isn't a function's, EBADF.
+ */
+#define HV_DEASSIGN_DEVICE		_IOW(HVIO_EXT, 0x01, struct hv_deassign_device)
 
 /* struct hv_pci_info.region: BARs 0 to 5 have their numbers */
 #define HV_PCI_REGION_ROM	6
