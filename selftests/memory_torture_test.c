@@ -4,7 +4,7 @@
  * memory everything that can be done: it is discarded, moved, protected, merged, copied on
  * write, compacted, truncated, made of large pages and of small ones, and logged.
  *
- * $HV_TORTURE_SECONDS says for how long, 4 by default.
+ * $STRESS_SECONDS says for how long, 4 by default.
  */
 #include <fcntl.h>
 #include <sys/wait.h>
@@ -254,7 +254,7 @@ FIXTURE_TEARDOWN(torture) { }
 
 TEST_F_TIMEOUT(torture, all, 600)
 {
-	const char *seconds = getenv("HV_TORTURE_SECONDS");
+	const char *seconds = getenv("STRESS_SECONDS");
 	struct vm *vm = vm_create(0);
 	struct worker w[VCPUS];
 	unsigned long operations = 0;
