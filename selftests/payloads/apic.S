@@ -147,16 +147,6 @@ function halt_until_stopped
 	jmp	1b
 2:	ret
 
-/* u64 apic_read(reg), void apic_write(reg, value): the xAPIC page */
-function apic_read
-	movl	$GUEST_APIC, %eax
-	movl	(%rax, %rdi), %eax
-	ret
-function apic_write
-	movl	$GUEST_APIC, %eax
-	movl	%esi, (%rax, %rdi)
-	ret
-
 /* u64 msr_read(msr), void msr_write(msr, value); fault_vector says whether it worked */
 function msr_read
 	movl	%edi, %ecx
@@ -181,15 +171,6 @@ function msr_write_unmasked
 	wrmsr
 	nop
 	cli
-	ret
-
-/* u64 window(): interrupts on for a few instructions */
-function window
-	sti
-	nop
-	nop
-	cli
-	movq	irq_total, %rax
 	ret
 
 /* Six instructions with interrupts on */

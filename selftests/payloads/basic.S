@@ -11,11 +11,6 @@ real_entry:
 	mark	0x16
 	done
 
-/* u64 identity(u64 x) */
-function identity
-	movq	%rdi, %rax
-	ret
-
 /* u64 add3(u64 a, u64 b, u64 c) */
 function add3
 	leaq	(%rdi, %rsi), %rax
@@ -39,15 +34,6 @@ function spin
 	sti
 1:	incq	counter
 	jmp	1b
-
-/* u64 load(u64 *p), store(u64 *p, u64 v) */
-function load
-	probe	movq (%rdi), %rax
-	ret
-
-function store
-	probe	movq %rsi, (%rdi)
-	ret
 
 /* Read @rdi for ever, the value goes to "seen". */
 function poll
@@ -151,12 +137,6 @@ function in32
 	movl	%edi, %edx
 	movq	$-1, %rax
 	inl	%dx, %eax
-	ret
-
-function out32
-	movl	%edi, %edx
-	movl	%esi, %eax
-	outl	%eax, %dx
 	ret
 
 /* IN forever: a guest that never stops exiting. */

@@ -4,10 +4,6 @@
  */
 #include "guest.h"
 
-function identity
-	movq	%rdi, %rax
-	ret
-
 .macro control n
 function read_cr\n
 	movq	%cr\n, %rax
@@ -89,14 +85,6 @@ function remap_pge
 	xorq	$0x80, %rax
 	movq	%rax, %cr4
 	movq	(%rdx), %rax
-	ret
-
-/* u64 load(u64 *): probed */
-function load
-	probe	movq (%rdi), %rax
-	ret
-function store
-	probe	movq %rsi, (%rdi)
 	ret
 
 .macro debug n

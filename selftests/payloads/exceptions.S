@@ -4,10 +4,6 @@
  */
 #include "guest.h"
 
-function identity
-	movq	%rdi, %rax
-	ret
-
 function divide_error
 	xorl	%edx, %edx
 	movl	$1, %eax
@@ -58,12 +54,6 @@ function ss_fault
 	popq	%rbp
 	ret
 
-function load
-	probe	movq (%rdi), %rax
-	ret
-function store
-	probe	movq %rsi, (%rdi)
-	ret
 function execute
 	movq	$1f, fixup
 	jmpq	*%rdi

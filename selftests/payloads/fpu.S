@@ -30,14 +30,6 @@ function fxsave_
 	fxsave64 (%rdi)
 	ret
 
-function xsetbv_
-	movl	%edi, %ecx
-	movl	%esi, %eax
-	movq	%rsi, %rdx
-	shrq	$32, %rdx
-	probe	xsetbv
-	ret
-
 /* Keep the vector registers busy: XMM0 counts, "counter" follows. */
 function count_in_xmm
 	sti

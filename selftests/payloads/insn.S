@@ -5,10 +5,6 @@
  */
 #include "guest.h"
 
-function identity
-	movq	%rdi, %rax
-	ret
-
 /* void cpuid(leaf, subleaf): EAX, EBX, ECX, EDX in "out" */
 function cpuid_
 	pushq	%rbx
@@ -22,24 +18,6 @@ function cpuid_
 	movq	%rcx, out + 16
 	movq	%rdx, out + 24
 	popq	%rbx
-	ret
-
-/* u64 rdmsr(index), void wrmsr(index, value) */
-function rdmsr_
-	movl	%edi, %ecx
-	xorl	%eax, %eax
-	xorl	%edx, %edx
-	probe	rdmsr
-	shlq	$32, %rdx
-	orq	%rdx, %rax
-	ret
-
-function wrmsr_
-	movl	%edi, %ecx
-	movl	%esi, %eax
-	movq	%rsi, %rdx
-	shrq	$32, %rdx
-	probe	wrmsr
 	ret
 
 function swapgs_
@@ -112,14 +90,7 @@ function pause_loop
 	movl	$0x9a5e, %eax
 	ret
 
-/* void xsetbv(index, value); u64 xgetbv(index) */
-function xsetbv_
-	movl	%edi, %ecx
-	movl	%esi, %eax
-	movq	%rsi, %rdx
-	shrq	$32, %rdx
-	probe	xsetbv
-	ret
+/* u64 xgetbv(index) */
 
 function xgetbv_
 	movl	%edi, %ecx

@@ -4,19 +4,6 @@
  */
 #include "guest.h"
 
-function identity
-	movq	%rdi, %rax
-	ret
-
-/* Interrupts on for a few instructions. */
-function window
-	sti
-	nop
-	nop
-	cli
-	movq	irq_total, %rax
-	ret
-
 /* Halt until @rdi interrupts have come. */
 function halt_until
 	cli
@@ -81,16 +68,6 @@ after_mov_ss:
 	cli
 	ret
 	.global	after_mov_ss
-
-/* u64 apic_read(reg), void apic_write(reg, value): the xAPIC page */
-function apic_read
-	movl	$GUEST_APIC, %eax
-	movl	(%rax, %rdi), %eax
-	ret
-function apic_write
-	movl	$GUEST_APIC, %eax
-	movl	%esi, (%rax, %rdi)
-	ret
 
 /* u64 x2apic_read(msr), void x2apic_write(msr, value) */
 function x2apic_read
@@ -174,17 +151,13 @@ function ioapic_write
 	movl	%esi, 0x10(%rax)
 	ret
 
-/* void out8(port, value), u64 in8(port), and 16 bits wide */
-function out8
-	movl	%edi, %edx
-	movl	%esi, %eax
-	outb	%al, %dx
-	ret
+/* u64 in8(port), in16(port) */
 function in8
 	movl	%edi, %edx
 	xorl	%eax, %eax
 	inb	%dx, %al
 	ret
+
 /* u64 in8_until(port, bit): read until the bit is set */
 function in8_until
 	movl	%edi, %edx
@@ -193,11 +166,7 @@ function in8_until
 	jz	1b
 	movzbl	%al, %eax
 	ret
-function out16
-	movl	%edi, %edx
-	movl	%esi, %eax
-	outw	%ax, %dx
-	ret
+
 function in16
 	movl	%edi, %edx
 	xorl	%eax, %eax

@@ -23,13 +23,6 @@ function load32
 function add32
 	addl	%esi, (%rdi)
 	ret
-function rep_stos32
-	movq	%rsi, %rcx
-	movl	$0xaabbccdd, %eax
-	cld
-	rep stosl
-	movq	%rdi, %rax
-	ret
 
 /* The store is the instruction after this label. */
 function store_imm
@@ -42,21 +35,6 @@ function store_long
 	movl	$0x11223344, 0x7f000(%rdi)
 	ret
 
-function out8
-	movl	%edi, %edx
-	movl	%esi, %eax
-	outb	%al, %dx
-	ret
-function out16
-	movl	%edi, %edx
-	movl	%esi, %eax
-	outw	%ax, %dx
-	ret
-function out32
-	movl	%edi, %edx
-	movl	%esi, %eax
-	outl	%eax, %dx
-	ret
 function in32
 	movl	%edi, %edx
 	inl	%dx, %eax
@@ -133,10 +111,6 @@ function store_window
 	nop
 	cli
 	movq	irq_total, %rax
-	ret
-function apic_write
-	movl	$GUEST_APIC, %eax
-	movl	%esi, (%rax, %rdi)
 	ret
 
 	.data

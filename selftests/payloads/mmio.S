@@ -130,13 +130,6 @@ function cmpxchg32
 1:	ret
 
 /* String instructions: (dst or src, count). */
-function rep_stos32
-	movq	%rsi, %rcx
-	movl	$0xaabbccdd, %eax
-	cld
-	rep stosl
-	movq	%rdi, %rax
-	ret
 function lods32
 	movq	%rdi, %rsi
 	cld

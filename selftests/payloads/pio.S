@@ -5,24 +5,7 @@
  */
 #include "guest.h"
 
-/* void out8(port, value), out16, out32; u64 in8(port), in16, in32 */
-function out8
-	movl	%edi, %edx
-	movl	%esi, %eax
-	outb	%al, %dx
-	ret
-
-function out16
-	movl	%edi, %edx
-	movl	%esi, %eax
-	outw	%ax, %dx
-	ret
-
-function out32
-	movl	%edi, %edx
-	movl	%esi, %eax
-	outl	%eax, %dx
-	ret
+/* u64 in8(port), in16, in32 */
 
 function in8
 	movl	%edi, %edx

@@ -4,24 +4,6 @@
  */
 #include "guest.h"
 
-/* u64 rdmsr_(u32 msr), void wrmsr_(u32 msr, u64 value) */
-function rdmsr_
-	movl	%edi, %ecx
-	xorl	%eax, %eax
-	xorl	%edx, %edx
-	probe	rdmsr
-	shlq	$32, %rdx
-	orq	%rdx, %rax
-	ret
-
-function wrmsr_
-	movl	%edi, %ecx
-	movl	%esi, %eax
-	movq	%rsi, %rdx
-	shrq	$32, %rdx
-	probe	wrmsr
-	ret
-
 /* u64 clock_read(struct pvclock_vcpu_time_info *page): the time, ns. Keeps RDI and RSI. */
 function clock_read
 	movl	(%rdi), %r8d			/* version */

@@ -58,10 +58,6 @@ function load_gs
 	movq	%gs:(%rdi), %rax
 	ret
 
-function identity
-	movq	%rdi, %rax
-	ret
-
 	.data
 	.balign	8
 	.global	saved

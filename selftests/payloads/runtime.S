@@ -184,3 +184,87 @@ eoi:		.long	0
 		.long	0
 irq_count:	.fill	256, 4, 0
 irq_order:	.fill	64, 1, 0xff
+
+/* ---- functions that several payloads have tests call ---- */
+
+/* u64 identity(u64 x) */
+function identity
+	movq	%rdi, %rax
+	ret
+
+/* u64 load(u64 *p), void store(u64 *p, u64 value) */
+function load
+	probe	movq (%rdi), %rax
+	ret
+function store
+	probe	movq %rsi, (%rdi)
+	ret
+
+/* u64 rep_stos32(u32 *p, u64 count): the pointer afterwards */
+function rep_stos32
+	movq	%rsi, %rcx
+	movl	$0xaabbccdd, %eax
+	cld
+	rep stosl
+	movq	%rdi, %rax
+	ret
+
+/* void out8(port, value), out16, out32 */
+function out8
+	movl	%edi, %edx
+	movl	%esi, %eax
+	outb	%al, %dx
+	ret
+function out16
+	movl	%edi, %edx
+	movl	%esi, %eax
+	outw	%ax, %dx
+	ret
+function out32
+	movl	%edi, %edx
+	movl	%esi, %eax
+	outl	%eax, %dx
+	ret
+
+/* u64 rdmsr_(u32 msr), void wrmsr_(u32 msr, u64 value), void xsetbv_(u32 index, u64 value) */
+function rdmsr_
+	movl	%edi, %ecx
+	xorl	%eax, %eax
+	xorl	%edx, %edx
+	probe	rdmsr
+	shlq	$32, %rdx
+	orq	%rdx, %rax
+	ret
+function wrmsr_
+	movl	%edi, %ecx
+	movl	%esi, %eax
+	movq	%rsi, %rdx
+	shrq	$32, %rdx
+	probe	wrmsr
+	ret
+function xsetbv_
+	movl	%edi, %ecx
+	movl	%esi, %eax
+	movq	%rsi, %rdx
+	shrq	$32, %rdx
+	probe	xsetbv
+	ret
+
+/* u32 apic_read(u32 reg), void apic_write(u32 reg, u32 value): the xAPIC's page */
+function apic_read
+	movl	$GUEST_APIC, %eax
+	movl	(%rax, %rdi), %eax
+	ret
+function apic_write
+	movl	$GUEST_APIC, %eax
+	movl	%esi, (%rax, %rdi)
+	ret
+
+/* u64 window(): interrupts on for a few instructions; how many came so far */
+function window
+	sti
+	nop
+	nop
+	cli
+	movq	irq_total, %rax
+	ret

@@ -76,10 +76,6 @@ function msr_write
 	shrq	$32, %rdx
 	wrmsr
 	ret
-function apic_write
-	movl	$GUEST_APIC, %eax
-	movl	%esi, (%rax, %rdi)
-	ret
 
 	.data
 	.balign	8
