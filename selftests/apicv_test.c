@@ -49,8 +49,7 @@ FIXTURE_SETUP(apicv)
 	self->count = guest_var(self->vm, "irq_count");
 	self->vcpu = vcpu_create(self->vm, 0);
 	self->other = vcpu_create(self->vm, 1);
-	must(hv_ioctl(self->other->fd, HV_SET_MP_STATE,
-		      &(struct hv_mp_state){ HV_MP_STATE_RUNNABLE }));
+	vcpu_make_runnable(self->other);
 	vcpu_long_mode(self->vcpu, NULL);
 	vcpu_long_mode(self->other, NULL);
 	apic_on(self->vcpu, variant->x2apic);

@@ -152,8 +152,7 @@ TEST_F(hlt, masked_interrupt_does_not_wake)
 	runner_stop(&r);
 	EXPECT_EQ(-EINTR, r.result);
 	EXPECT_EQ(1U << 1, lapic_reg(self->vcpu, APIC_IRR + 0x20));
-	must(hv_ioctl(self->vcpu->fd, HV_SET_MP_STATE,
-		      &(struct hv_mp_state){ HV_MP_STATE_RUNNABLE }));
+	vcpu_make_runnable(self->vcpu);
 	EXPECT_EQ(0x417, guest_finish(self->vcpu));
 	EXPECT_EQ(1, guest_call(self->vcpu, "window"));
 }

@@ -56,8 +56,7 @@ static void storm_create(FIXTURE_DATA(storm) *self, bool x2apic)
 
 		self->vcpu[i] = vcpu;
 		self->msis[i] = 0;
-		must(hv_ioctl(vcpu->fd, HV_SET_MP_STATE,
-			      &(struct hv_mp_state){ HV_MP_STATE_RUNNABLE }));
+		vcpu_make_runnable(vcpu);
 		vcpu_long_mode(vcpu, NULL);
 		if (x2apic) {
 			guest_call(vcpu, "msr_write", MSR_APIC_BASE,

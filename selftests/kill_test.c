@@ -51,8 +51,7 @@ static void victim(unsigned int kind)
 		vm_load(vm, "interrupts");
 		a = vcpu_create(vm, 0);
 		b = vcpu_create(vm, 1);
-		must(hv_ioctl(b->fd, HV_SET_MP_STATE,
-			      &(struct hv_mp_state){ HV_MP_STATE_RUNNABLE }));
+		vcpu_make_runnable(b);
 		vcpu_long_mode(a, NULL);
 		vcpu_long_mode(b, NULL);
 		guest_call(a, "apic_write", APIC_SVR, 0x1ff);

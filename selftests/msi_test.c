@@ -36,8 +36,7 @@ FIXTURE_SETUP(msi)
 	guest_u32(self->vm, "eoi") = 1;
 	for (i = 0; i < NVCPUS; i++) {
 		self->vcpu[i] = vcpu_create(self->vm, i);
-		must(hv_ioctl(self->vcpu[i]->fd, HV_SET_MP_STATE,
-			      &(struct hv_mp_state){ HV_MP_STATE_RUNNABLE }));
+		vcpu_make_runnable(self->vcpu[i]);
 		vcpu_long_mode(self->vcpu[i], NULL);
 		enable_apic(self->vcpu[i]);
 	}

@@ -107,8 +107,7 @@ static struct vcpu *ready_vcpu(struct vm *vm, unsigned int id)
 {
 	struct vcpu *vcpu = vcpu_create(vm, id);
 
-	must(hv_ioctl(vcpu->fd, HV_SET_MP_STATE,
-		      &(struct hv_mp_state){ HV_MP_STATE_RUNNABLE }));
+	vcpu_make_runnable(vcpu);
 	vcpu_long_mode(vcpu, NULL);
 	guest_call(vcpu, "apic_write", APIC_SVR, 0x1ff);
 	return vcpu;

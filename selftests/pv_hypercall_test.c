@@ -27,8 +27,7 @@ FIXTURE_SETUP(pv)
 	guest_u64(self->vm, "amd") = !cpu_is_intel();
 	for (i = 0; i < 3; i++) {
 		self->vcpu[i] = vcpu_create(self->vm, i);
-		must(hv_ioctl(self->vcpu[i]->fd, HV_SET_MP_STATE,
-			      &(struct hv_mp_state){ HV_MP_STATE_RUNNABLE }));
+		vcpu_make_runnable(self->vcpu[i]);
 		vcpu_long_mode(self->vcpu[i], NULL);
 	}
 }
@@ -198,7 +197,7 @@ TEST_F(pv, enforce_cpuid)
 	cpuid_entry(c, KVM_CPUID_FEATURES, 0)->eax = 1U << KVM_FEATURE_PV_SCHED_YIELD;
 	vcpu = vcpu_create_nocpuid(self->vm, 3);
 	must(hv_ioctl(vcpu->fd, HV_SET_CPUID2, c));
-	must(hv_ioctl(vcpu->fd, HV_SET_MP_STATE, &(struct hv_mp_state){ HV_MP_STATE_RUNNABLE }));
+	vcpu_make_runnable(vcpu);
 	vcpu_long_mode(vcpu, NULL);
 
 	/* As long as nothing is enforced */

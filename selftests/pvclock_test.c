@@ -50,8 +50,7 @@ FIXTURE_SETUP(pvclock)
 	vm_load(self->vm, "pv");
 	for (i = 0; i < 2; i++) {
 		self->vcpu[i] = vcpu_create(self->vm, i);
-		must(hv_ioctl(self->vcpu[i]->fd, HV_SET_MP_STATE,
-			      &(struct hv_mp_state){ HV_MP_STATE_RUNNABLE }));
+		vcpu_make_runnable(self->vcpu[i]);
 		vcpu_long_mode(self->vcpu[i], NULL);
 	}
 }

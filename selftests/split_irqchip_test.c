@@ -272,8 +272,7 @@ TEST_F(split, x2apic_api)
 	EXPECT_EQ(all, check_cap(self->vm->sys, HV_CAP_X2APIC_API));
 	EXPECT_EQ(-EINVAL, enable(self->vm, HV_CAP_X2APIC_API, 4));
 	other = vcpu_create(self->vm, 5);
-	must(hv_ioctl(other->fd, HV_SET_MP_STATE,
-		      &(struct hv_mp_state){ HV_MP_STATE_RUNNABLE }));
+	vcpu_make_runnable(other);
 	vcpu_long_mode(other, NULL);
 	guest_call(other, "apic_write", APIC_SVR, 0x1ff);
 	set_x2apic(other);

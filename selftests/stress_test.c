@@ -303,8 +303,7 @@ static void create(struct stress_vm *s, unsigned int number)
 		v->vcpu = vcpu_create(s->vm, i);
 		v->block = (volatile uint64_t *)(s->vm->ram + block);
 		v->block[STRESS_ID / 8] = i;
-		must(hv_ioctl(v->vcpu->fd, HV_SET_MP_STATE,
-			      &(struct hv_mp_state){ HV_MP_STATE_RUNNABLE }));
+		vcpu_make_runnable(v->vcpu);
 		vcpu_long_mode(v->vcpu, NULL);
 		guest_start(v->vcpu, function[i], ARRAY_LEN(args), args);
 	}

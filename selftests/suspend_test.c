@@ -67,8 +67,7 @@ TEST(host_suspend)
 	vm_load(vm, "pv");
 	for (i = 0; i < 2; i++) {
 		vcpu[i] = vcpu_create(vm, i);
-		must(hv_ioctl(vcpu[i]->fd, HV_SET_MP_STATE,
-			      &(struct hv_mp_state){ HV_MP_STATE_RUNNABLE }));
+		vcpu_make_runnable(vcpu[i]);
 		vcpu_long_mode(vcpu[i], NULL);
 	}
 	flags = vm->ram + TIME_PAGE + FLAGS;

@@ -204,6 +204,7 @@ void vcpu_set_sregs(struct vcpu *vcpu, const struct hv_sregs *sregs);
 long vcpu_get_msr(struct vcpu *vcpu, uint32_t index, uint64_t *value);
 long vcpu_set_msr(struct vcpu *vcpu, uint32_t index, uint64_t value);
 uint32_t lapic_reg(struct vcpu *vcpu, unsigned int reg);
+void vcpu_make_runnable(struct vcpu *vcpu);
 const char *exit_name(uint32_t reason);
 bool stat_read(int fd, const char *name, uint64_t *value);
 uint64_t vm_stat(struct vm *vm, const char *name);

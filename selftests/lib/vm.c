@@ -289,6 +289,16 @@ uint32_t lapic_reg(struct vcpu *vcpu, unsigned int reg)
 }
 
 /**
+ * vcpu_make_runnable() - let an application processor run, without INIT and SIPI
+ * @vcpu: the vCPU
+ */
+void vcpu_make_runnable(struct vcpu *vcpu)
+{
+	must(hv_ioctl(vcpu->fd, HV_SET_MP_STATE,
+		      &(struct hv_mp_state){ HV_MP_STATE_RUNNABLE }));
+}
+
+/**
  * exit_name() - name of an exit reason
  * @reason: HV_EXIT_*
  *
