@@ -464,6 +464,50 @@ TEST_F(mmio, immediate_exit_completes)
 	EXPECT_EQ(0x04030201, guest_finish(self->vcpu));
 }
 
+/* MOV r32, r/m32 with its operand at RDI becomes MOV r8, r/m8. */
+static void shorten_load(uint8_t *code)
+{
+	while (code[0] != 0x8b || code[1] != 0x07)
+		code++;
+	code[0] = 0x8a;
+}
+
+/* The VMM, and the guest itself, may change an instruction between two times. */
+TEST_F(mmio, code_changes)
+{
+	unsigned int i;
+
+	pattern(self);
+	for (i = 0; i < 3; i++)
+		EXPECT_EQ(0x84838281, call(self, "load32", GUEST_MMIO, 0));
+	shorten_load(guest_var(self->vm, "load32"));
+	EXPECT_EQ(0xffffffffffffff81, call(self, "load32", GUEST_MMIO, 0));
+}
+
+/* The same instruction pointer leads to other memory once the page tables say so. */
+TEST_F(mmio, code_remapped)
+{
+	const uint64_t copy = 64UL << 20, size = 2UL << 20;
+	uint64_t *pd = (uint64_t *)(self->vm->ram + GUEST_PD);
+	uint64_t pde = pd[0];
+	uint8_t *ram = ram_alloc(size);
+	unsigned int i;
+
+	pattern(self);
+	pd[2] = pde;
+	for (i = 0; i < 3; i++)
+		EXPECT_EQ(0x84838281, call(self, "load_remapped", GUEST_MMIO, pde));
+	memcpy(ram, self->vm->ram, size);
+	shorten_load(ram + ((uint8_t *)guest_var(self->vm, "load_remapped") -
+			    (uint8_t *)self->vm->ram));
+	ASSERT_EQ(0, vm_slot(self->vm, 1, copy, size, ram, 0));
+	for (i = 0; i < 3; i++) {
+		EXPECT_EQ(0xffffffffffffff81,
+			  call(self, "load_remapped", GUEST_MMIO, pde | copy));
+		EXPECT_EQ(0x84838281, call(self, "load_remapped", GUEST_MMIO, pde));
+	}
+}
+
 /* An address that the processor hasn't: still MMIO or a fault, never a crash. */
 TEST_F(mmio, high_address)
 {

@@ -17,6 +17,7 @@
 struct fpu_guest;
 struct hv_lapic;
 struct hv_vcpu;
+struct hv_code_page;
 struct hv_emul;
 struct hv_insn;
 
@@ -207,6 +208,7 @@ struct hv_pio {
  * @xcr_loaded: guest XCR0/XSS are in the processor; preemption off
  * @pio: port I/O in progress
  * @emul: instruction in emulation for MMIO (survives exits to userspace), allocated
+ * @code_page: see there, allocated
  * @mmio_page: translations that it has used, as a TLB: it sees each page at one place
  * @mmio_next: entry of @mmio_page that is replaced next
  * @complete: called by the next HV_RUN to finish an exit to userspace
@@ -285,6 +287,7 @@ struct hv_vcpu_x86 {
 	bool xcr_loaded;
 	struct hv_pio pio;
 	struct hv_emul *emul;
+	struct hv_code_page *code_page;
 	struct hv_mmio_page mmio_page[HV_NR_MMIO_PAGES];
 	unsigned int mmio_next;
 	int (*complete)(struct hv_vcpu *vcpu);

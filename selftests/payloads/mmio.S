@@ -61,6 +61,17 @@ function load_addr32
 	movl	(%edi), %eax
 	ret
 
+/*
+ * A load after a change of the page directory's first entry, its own code's, to RSI. The
+ * directory is seen at 4 MiB, too.
+ */
+function load_remapped
+	movq	$-1, %rax
+	movq	%rsi, 0x400000 + GUEST_PD
+	invlpg	0
+	movl	(%rdi), %eax
+	ret
+
 function probe_load
 	probe	movl (%rdi), %eax
 	ret

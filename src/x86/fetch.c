@@ -35,6 +35,36 @@ static struct hv_code hv_code(struct hv_vcpu *vcpu, unsigned int cpl)
 }
 
 /*
+ * The bytes at RIP by the way that the last fetch took, decoded unless they are the same
+ * again: a driver's accesses come from few places. False if it takes more than that.
+ */
+static bool hv_fetch_again(struct hv_vcpu *vcpu, struct hv_insn *insn, const struct hv_code *code,
+			   enum hv_decode_result *res)
+{
+	struct hv_code_page *c = vcpu->x86.code_page;
+	u64 bytes[2];
+
+	if (offset_in_page(code->rip) > PAGE_SIZE - sizeof(bytes) ||
+	    !hv_code_page_read(vcpu, c, code->rip, code->user, bytes))
+		return false;
+	*res = HV_DECODE_OK;
+	if (c->rip == code->rip && c->mode == code->mode && c->bytes[0] == bytes[0] &&
+	    c->bytes[1] == bytes[1]) {
+		*insn = c->insn;
+		return true;
+	}
+	*res = hv_insn_decode(insn, (u8 *)bytes, HV_INSN_MAX_LEN, code->mode);
+	c->rip = ~0ULL;
+	if (*res == HV_DECODE_OK) {
+		c->rip = code->rip;
+		c->mode = code->mode;
+		memcpy(c->bytes, bytes, sizeof(bytes));
+		c->insn = *insn;
+	}
+	return true;
+}
+
+/*
  * The bytes at RIP, decoded: first those of RIP's page, then those of the next one, which
  * may not be there, if the instruction needs them. 0, or 1 with *ev, or -errno.
  */
@@ -46,6 +76,13 @@ static int hv_fetch_bytes(struct hv_vcpu *vcpu, struct hv_insn *insn, const stru
 	u8 bytes[HV_INSN_MAX_LEN];
 	int rc;
 
+	if (hv_fetch_again(vcpu, insn, code, res))
+		return 0;
+	rc = hv_code_page_find(vcpu, vcpu->x86.code_page, rip, code->user, ev);
+	if (rc)
+		return rc;
+	if (hv_fetch_again(vcpu, insn, code, res))
+		return 0;
 	rc = hv_read_linear(vcpu, rip, bytes, n, HV_ACC_EXEC, code->user, ev);
 	if (rc)
 		return rc;

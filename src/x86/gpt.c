@@ -4,6 +4,8 @@
  * the access rights and the accessed and dirty bits as the processor has them.
  */
 #include <linux/mm.h>
+#include <linux/sched.h>
+#include <linux/uaccess.h>
 #include <hv/backend.h>
 #include "internal.h"
 
@@ -282,6 +284,28 @@ static int hv_walk(struct hv_vcpu *vcpu, struct hv_walk *w, u64 gva)
 	return -EAGAIN;
 }
 
+/* hv_translate() with the walk for a result; only as much of it is filled in as was used. */
+static int hv_translate_walk(struct hv_vcpu *vcpu, struct hv_walk *w, u64 gva,
+			     unsigned int access, bool user, struct hv_event *ev)
+{
+	int rc;
+
+	w->access = access;
+	w->user = user;
+	w->slot = NULL;
+	rc = hv_walk(vcpu, w, gva);
+	if (rc > 0)
+		*ev = (struct hv_event) {
+			.type = HV_EVENT_EXCEPTION,
+			.vector = HV_VEC_PF,
+			.has_error = true,
+			.error = w->error,
+			.has_payload = true,
+			.payload = gva,
+		};
+	return rc;
+}
+
 /**
  * hv_translate() - translate a linear address as an access by the guest would
  * @vcpu: loaded vCPU; caller holds vm->srcu
@@ -301,25 +325,112 @@ int hv_translate(struct hv_vcpu *vcpu, u64 gva, unsigned int access, bool user,
 		 u64 *gpa, struct hv_event *ev)
 {
 	struct hv_walk w;
-	int rc;
+	int rc = hv_translate_walk(vcpu, &w, gva, access, user, ev);
 
-	/* The arrays are filled as far as they are used. */
-	w.access = access;
-	w.user = user;
-	w.slot = NULL;
-	rc = hv_walk(vcpu, &w, gva);
-	if (rc > 0)
-		*ev = (struct hv_event) {
-			.type = HV_EVENT_EXCEPTION,
-			.vector = HV_VEC_PF,
-			.has_error = true,
-			.error = w.error,
-			.has_payload = true,
-			.payload = gva,
-		};
-	else
+	if (!rc)
 		*gpa = w.gpa;
 	return rc;
+}
+
+/* Where an address of guest memory is for the VMM; 0: it is not in a slot. */
+static unsigned long hv_gpa_to_hva(const struct hv_memslots *slots, u64 gpa)
+{
+	const struct hv_memslot *slot = hv_memslot_find(slots, gpa >> PAGE_SHIFT);
+
+	return slot ? slot->hva + (gpa - (slot->gfn << PAGE_SHIFT)) : 0;
+}
+
+/* Remember the way of a walk for a fetch. Only IA-32e mode's: others have no use for it. */
+static void hv_code_page_note(struct hv_vcpu *vcpu, struct hv_code_page *c, struct hv_walk *w,
+			      u64 la)
+{
+	const struct hv_memslots *slots = hv_vm_memslots(vcpu->vm);
+	unsigned int level;
+
+	c->generation = 0;
+	c->rip = ~0ULL;
+	if (!(w->cr0 & X86_CR0_PG) || w->levels < 4)
+		return;
+	c->nr = 0;
+	for (level = w->levels; level >= w->level; level--) {
+		c->entry_hva[c->nr] = hv_gpa_to_hva(slots, w->pte_gpa[level - 1]);
+		c->entry[c->nr] = w->pte[level - 1] | PTE_A;
+		if (!c->entry_hva[c->nr++])
+			return;
+	}
+	c->hva = hv_gpa_to_hva(slots, w->gpa & PAGE_MASK);
+	if (!c->hva)
+		return;
+	c->la = la & PAGE_MASK;
+	c->cr0 = w->cr0;
+	c->cr3 = hv_cr3(vcpu);
+	c->cr4 = w->cr4;
+	c->efer = w->efer;
+	c->user = w->user;
+	c->generation = slots->generation;
+}
+
+/**
+ * hv_code_page_find() - walk for a fetch and remember the way
+ * @vcpu: loaded vCPU; caller holds vm->srcu
+ * @c: filled in; its generation stays 0 if the page is not worth remembering
+ * @la: linear address
+ * @user: CPL is 3
+ * @ev: the #PF, if there is one
+ *
+ * Return: as hv_translate().
+ */
+int hv_code_page_find(struct hv_vcpu *vcpu, struct hv_code_page *c, u64 la, bool user,
+		      struct hv_event *ev)
+{
+	struct hv_walk w;
+	int rc;
+
+	rc = hv_translate_walk(vcpu, &w, la, HV_ACC_EXEC, user, ev);
+	if (rc)
+		c->generation = 0;
+	else
+		hv_code_page_note(vcpu, c, &w, la);
+	return rc;
+}
+
+/**
+ * hv_code_page_read() - read 16 bytes of code, if the way to them is still the same
+ * @vcpu: loaded vCPU; caller holds vm->srcu
+ * @c: from hv_code_page_find()
+ * @la: linear address, not in the last 15 bytes of a page
+ * @user: CPL is 3
+ * @bytes: filled in
+ *
+ * The entries are read one after the other, as a walk would.
+ *
+ * Return: false: it isn't, or memory is not there now: find again.
+ */
+bool hv_code_page_read(struct hv_vcpu *vcpu, struct hv_code_page *c, u64 la, bool user,
+		       u64 bytes[2])
+{
+	const u64 __user *code = (const u64 __user *)(c->hva + offset_in_page(la));
+	unsigned int i;
+	u64 entry;
+
+	if (c->generation != hv_vm_memslots(vcpu->vm)->generation || c->la != (la & PAGE_MASK) ||
+	    c->user != user || c->cr3 != hv_cr3(vcpu) || c->efer != vcpu->x86.efer ||
+	    c->cr0 != hv_cr0_bits(vcpu, HV_WALK_CR0) || c->cr4 != hv_cr4_bits(vcpu, HV_WALK_CR4))
+		return false;
+	if (current->mm != vcpu->vm->mm || !user_read_access_begin(code, 2 * sizeof(u64)))
+		return false;
+	for (i = 0; i < c->nr; i++) {
+		unsafe_get_user(entry, (const u64 __user *)c->entry_hva[i], gone);
+		if (entry != c->entry[i])
+			goto gone;
+	}
+	unsafe_get_user(bytes[0], code, gone);
+	unsafe_get_user(bytes[1], code + 1, gone);
+	user_read_access_end();
+	return true;
+gone:
+	user_read_access_end();
+	return false;
 }
 
 /*

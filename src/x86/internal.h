@@ -10,6 +10,7 @@
 #include <asm/debugreg.h>
 #include <asm/fpu/types.h>
 #include <asm/msr-index.h>
+#include <hv/decode.h>
 #include <hv/regs.h>
 #include <hv/vcpu.h>
 #include <hv/x86.h>
@@ -145,7 +146,47 @@ int hv_mmio_retire(struct hv_vcpu *vcpu, bool trap);
 bool hv_is_move(struct hv_vcpu *vcpu, const struct hv_mmio_exit *exit, const struct hv_insn *insn);
 int hv_emulate_move(struct hv_vcpu *vcpu, struct hv_mmio_exit *exit, const struct hv_insn *insn);
 
+/**
+ * struct hv_code_page - where code was fetched from last, and the instruction
+ *
+ * The guest's page tables may change at any time without an exit. So nothing here is believed
+ * before every entry that led here has been read again and is the same.
+ *
+ * @generation: of the slots; 0: nothing is here
+ * @la: linear address, page-aligned
+ * @cr0, @cr3, @cr4, @efer: the paging mode and root; CR0 and CR4 as far as paging looks at them
+ * @user: fetched with CPL 3
+ * @nr: entries of page tables
+ * @entry: what they were, accessed bit set
+ * @entry_hva: userspace addresses of them
+ * @hva: userspace address of the page
+ * @rip, @mode: of the instruction: linear address, bits of the code segment
+ * @bytes: 16 of them from there on
+ * @insn: decoded
+ */
+struct hv_code_page {
+	u64 generation;
+	u64 la;
+	u64 cr0;
+	u64 cr3;
+	u64 cr4;
+	u64 efer;
+	bool user;
+	unsigned int nr;
+	u64 entry[5];
+	unsigned long entry_hva[5];
+	unsigned long hva;
+	u64 rip;
+	unsigned int mode;
+	u64 bytes[2];
+	struct hv_insn insn;
+};
+
 /* gpt.c */
+bool hv_code_page_read(struct hv_vcpu *vcpu, struct hv_code_page *c, u64 la, bool user,
+		       u64 bytes[2]);
+int hv_code_page_find(struct hv_vcpu *vcpu, struct hv_code_page *c, u64 la, bool user,
+		      struct hv_event *ev);
 bool hv_translate_system(struct hv_vcpu *vcpu, u64 gva, u64 *gpa);
 
 /* debugreg.c */

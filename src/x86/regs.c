@@ -236,9 +236,8 @@ int hv_x86_vcpu_create(struct hv_vcpu *vcpu)
 	x->mcg_cap = HV_NR_MCE_BANKS | MCG_CTL_P;
 
 	x->emul = kzalloc(sizeof(*x->emul), GFP_KERNEL_ACCOUNT);
-	if (!x->emul)
-		return -ENOMEM;
-	rc = hv_fpu_create(vcpu);
+	x->code_page = kzalloc(sizeof(*x->code_page), GFP_KERNEL_ACCOUNT);
+	rc = x->emul && x->code_page ? hv_fpu_create(vcpu) : -ENOMEM;
 	if (rc)
 		goto free_emul;
 	if (vcpu->vm->irqchip_in_kernel) {
@@ -251,6 +250,8 @@ int hv_x86_vcpu_create(struct hv_vcpu *vcpu)
 free_fpu:
 	hv_fpu_destroy(vcpu);
 free_emul:
+	kfree(x->code_page);
+	x->code_page = NULL;
 	kfree(x->emul);
 	x->emul = NULL;
 	return rc;
@@ -267,6 +268,8 @@ void hv_x86_vcpu_destroy(struct hv_vcpu *vcpu)
 	if (x->lapic)
 		hv_lapic_destroy(vcpu);
 	hv_fpu_destroy(vcpu);
+	kfree(x->code_page);
+	x->code_page = NULL;
 	kfree(x->emul);
 	x->emul = NULL;
 	kvfree(x->cpuid);
