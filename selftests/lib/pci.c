@@ -70,6 +70,36 @@ bool pci_find(uint16_t vendor, uint16_t device, bool resettable, bdf_t bdf)
 }
 
 /**
+ * pci_find_nth() - find a function, also one without IOMMU
+ * @vendor: vendor id
+ * @device: device id
+ * @n: which one, from 0, in the order of their addresses
+ * @bdf: filled in
+ *
+ * Return: false: there is none.
+ */
+bool pci_find_nth(uint16_t vendor, uint16_t device, unsigned int n, bdf_t bdf)
+{
+	struct dirent **entry = NULL;
+	int i, nr = scandir(DEVICES, &entry, NULL, alphasort);
+	bool found = false;
+
+	for (i = 0; i < nr; i++) {
+		const char *name = entry[i]->d_name;
+
+		if (!found && name[0] != '.' && strlen(name) < sizeof(bdf_t) &&
+		    read_number(name, "vendor") == vendor &&
+		    read_number(name, "device") == device && !n--) {
+			memcpy(bdf, name, strlen(name) + 1);
+			found = true;
+		}
+		free(entry[i]);
+	}
+	free(entry);
+	return found;
+}
+
+/**
  * pci_attribute() - write a file that a function has in sysfs
  * @bdf: function
  * @name: name of the file
@@ -121,6 +151,30 @@ void pci_bind(const bdf_t bdf)
 void pci_unbind(const bdf_t bdf)
 {
 	pci_attribute(bdf, "driver/unbind", bdf);
+}
+
+/**
+ * pci_probe() - let the host's drivers have a function that has none
+ * @bdf: function
+ */
+void pci_probe(const bdf_t bdf)
+{
+	write_file("/sys/bus/pci/drivers_probe", bdf);
+}
+
+/**
+ * pci_driver_is() - which driver has a function
+ * @bdf: function
+ * @name: driver; NULL: none
+ */
+bool pci_driver_is(const bdf_t bdf, const char *name)
+{
+	char path[PATH_MAX], to[PATH_MAX] = "";
+
+	snprintf(path, sizeof(path), DEVICES "/%s/driver", bdf);
+	if (readlink(path, to, sizeof(to) - 1) < 0)
+		return !name;
+	return name && !strcmp(strrchr(to, '/') + 1, name);
 }
 
 /**

@@ -29,11 +29,14 @@ typedef char bdf_t[16];
 #define NO_DEVICE	"no such device behind an IOMMU: tools/testbed/run --iommu, --device"
 
 bool pci_find(uint16_t vendor, uint16_t device, bool resettable, bdf_t bdf);
+bool pci_find_nth(uint16_t vendor, uint16_t device, unsigned int n, bdf_t bdf);
 void pci_attribute(const bdf_t bdf, const char *name, const char *value);
 bool pci_present(const bdf_t bdf);
 void pci_rescan(void);
 void pci_bind(const bdf_t bdf);
 void pci_unbind(const bdf_t bdf);
+void pci_probe(const bdf_t bdf);
+bool pci_driver_is(const bdf_t bdf, const char *name);
 long pci_open(const bdf_t bdf);
 uint64_t region_offset(unsigned int region);
 long region_read(int fd, unsigned int region, uint64_t pos, void *data, size_t len);
