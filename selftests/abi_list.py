@@ -23,6 +23,7 @@ OWN = (r"HVIO_EXT|HV_(DE)?ASSIGN_\w+|HV_PCI_\w+|hv_((de)?assign|pci)_\w+"
 
 # What <linux/kvm.h> of Linux 6.1 lacks: compared if the header has it, known by a macro.
 NEWER = {
+    r"HV_DEV_VFIO_FILE\w*": "KVM_DEV_VFIO_FILE",
     r"HV_(CAP_|EXIT_)MEMORY_FAULT\w*|memory_fault.*": "KVM_CAP_MEMORY_FAULT_INFO",
     r"HV_(CAP_)?PRE_FAULT_MEMORY|hv_pre_fault_memory": "KVM_CAP_PRE_FAULT_MEMORY",
 }

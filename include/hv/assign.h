@@ -149,6 +149,10 @@ struct hv_pci {
 	struct hv_group *assign;
 };
 
+/* src/assign/vfio.c */
+struct hv_ioctl_table;
+extern const struct hv_ioctl_table hv_vfio_vm_ioctls;	/* HV_CREATE_DEVICE */
+
 /* src/assign/driver.c */
 int hv_pci_init(void);
 void hv_pci_exit(void);

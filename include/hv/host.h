@@ -11,6 +11,7 @@
 
 struct eventfd_ctx;
 struct irq_bypass_consumer;
+struct file;
 struct fpu_guest;
 struct iommu_domain;
 struct iommu_group;
@@ -194,6 +195,10 @@ struct iommu_domain *host_iommu_domain_alloc(struct pci_dev *pdev);
 int host_iommu_map(struct iommu_domain *domain, u64 iova, u64 addr, size_t size, int prot);
 bool host_iommu_enforce_snoop(struct iommu_domain *domain);	/* before anything is mapped */
 bool host_iommu_msi_isolated(struct iommu_group *group, struct pci_dev *pdev);
+
+/* ---- src/host/vfio.c: process context ---- */
+bool host_vfio_file(struct file *file);
+bool host_vfio_coherent(struct file *file);	/* may sleep */
 
 /* ---- src/host/timer.c ---- */
 void host_hrtimer_setup(struct hrtimer *timer,

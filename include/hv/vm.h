@@ -85,6 +85,7 @@ struct hv_vm_x86 {
  * @irqfds: eventfds that interrupt
  * @ioeventfds: eventfds that the guest signals
  * @posts: interrupts of devices that the IOMMU may post
+ * @has_vfio: there is an fd of HV_CREATE_DEVICE with HV_DEV_TYPE_VFIO; @lock
  * @x86: architecture part
  * @backend: private data of the backend
  * @stats: counters, see hv/stats.h
@@ -119,6 +120,7 @@ struct hv_vm {
 	struct hv_irqfds irqfds;
 	struct hv_ioeventfds ioeventfds;
 	struct hv_posts posts;
+	bool has_vfio;
 	struct hv_vm_x86 x86;
 	void *backend;
 	struct hv_vm_stats stats;

@@ -131,17 +131,27 @@ void pci_rescan(void)
 }
 
 /**
+ * pci_bind_to() - bind a function to a driver that takes what is put under it
+ * @bdf: function
+ * @driver: hv-pci or vfio-pci
+ */
+void pci_bind_to(const bdf_t bdf, const char *driver)
+{
+	if (has(bdf, "driver"))
+		pci_unbind(bdf);
+	pci_attribute(bdf, "driver_override", driver);
+	write_file("/sys/bus/pci/drivers_probe", bdf);
+	if (!has(bdf, "driver"))
+		die("%s: %s does not take it", bdf, driver);
+}
+
+/**
  * pci_bind() - bind a function to hv-pci
  * @bdf: function
  */
 void pci_bind(const bdf_t bdf)
 {
-	if (has(bdf, "driver"))
-		pci_unbind(bdf);
-	pci_attribute(bdf, "driver_override", "hv-pci");
-	write_file("/sys/bus/pci/drivers_probe", bdf);
-	if (!has(bdf, "driver"))
-		die("%s: hv-pci does not take it", bdf);
+	pci_bind_to(bdf, "hv-pci");
 }
 
 /**

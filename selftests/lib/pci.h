@@ -33,6 +33,7 @@ bool pci_find_nth(uint16_t vendor, uint16_t device, unsigned int n, bdf_t bdf);
 void pci_attribute(const bdf_t bdf, const char *name, const char *value);
 bool pci_present(const bdf_t bdf);
 void pci_rescan(void);
+void pci_bind_to(const bdf_t bdf, const char *driver);
 void pci_bind(const bdf_t bdf);
 void pci_unbind(const bdf_t bdf);
 void pci_probe(const bdf_t bdf);

@@ -27,7 +27,8 @@ static const struct hv_ioctl_table * const sys_tables[] = {
 };
 
 static const struct hv_ioctl_table * const vm_tables[] = {
-	&hv_irq_vm_ioctls, &hv_core_vm_ioctls, &hv_x86_vm_ioctls, &hv_assign_vm_ioctls, NULL
+	&hv_irq_vm_ioctls, &hv_core_vm_ioctls, &hv_x86_vm_ioctls, &hv_assign_vm_ioctls,
+	&hv_vfio_vm_ioctls, NULL
 };
 
 static const struct hv_ioctl_table * const vcpu_tables[] = {

@@ -139,6 +139,8 @@
 #define HV_CAP_READONLY_MEM			81
 /* HV_IRQFD_FLAG_RESAMPLE. */
 #define HV_CAP_IRQFD_RESAMPLE			82
+/* HV_CREATE_DEVICE, and what its fds take. */
+#define HV_CAP_DEVICE_CTRL			89
 /* HV_ENABLE_CAP on VM fds. */
 #define HV_CAP_ENABLE_CAP_VM			98
 /* hv_ioeventfd.len may be 0 for ports ... */
@@ -2237,6 +2239,90 @@ struct hv_stats_desc {
  * EFAULT if the slot's memory isn't there, EINTR for a signal.
  */
 #define HV_PRE_FAULT_MEMORY		_IOWR(HVIO, 0xd5, struct hv_pre_fault_memory)
+
+/*
+ * ---------------------------------------------------------------------------
+ * HV_CREATE_DEVICE, a call on VM fds, and calls on the fds that it gives
+ * ---------------------------------------------------------------------------
+ */
+
+/* struct hv_create_device.type: devices of VFIO that the guest has; one of these for each VM */
+#define HV_DEV_TYPE_VFIO		4
+
+/* struct hv_create_device.flags: only say whether there is this type */
+#define HV_CREATE_DEVICE_TEST		1
+
+/**
+ * struct hv_create_device - HV_CREATE_DEVICE
+ * @type: HV_DEV_TYPE_*
+ * @fd: file descriptor of the device; out
+ * @flags: HV_CREATE_DEVICE_*
+ */
+struct hv_create_device {
+	__u32 type;
+	__u32 fd;
+	__u32 flags;
+};
+
+/**
+ * struct hv_device_attr - HV_SET_DEVICE_ATTR, HV_GET_DEVICE_ATTR, HV_HAS_DEVICE_ATTR
+ * @flags: not used
+ * @group: group of attributes, of this type of device
+ * @attr: attribute in it
+ * @addr: address of its value
+ */
+struct hv_device_attr {
+	__u32 flags;
+	__u32 group;
+	__u64 attr;
+	__u64 addr;
+};
+
+/*
+ * Attributes of HV_DEV_TYPE_VFIO: one group of them, whose older name is GROUP. The value is a
+ * file descriptor (__s32) of a VFIO group or, in kernels that have those, device. It is kept
+ * until it is deleted or the device's fd is closed.
+ *
+ * Errors of ADD: EBADF; EINVAL: not one of VFIO; EEXIST; EOPNOTSUPP: the IOMMU can't make all of
+ * its DMA snoop the caches, and the guest can't manage caches. Of DEL: EBADF, ENOENT.
+ */
+#define HV_DEV_VFIO_GROUP		1
+#define HV_DEV_VFIO_GROUP_ADD		1
+#define HV_DEV_VFIO_GROUP_DEL		2
+#define HV_DEV_VFIO_FILE		1
+#define HV_DEV_VFIO_FILE_ADD		1
+#define HV_DEV_VFIO_FILE_DEL		2
+
+/**
+ * define HV_CREATE_DEVICE - make a device of the hypervisor's
+ *
+ * Argument: struct hv_create_device. Returns 0.
+ * Errors: ENODEV for an unknown type, EINVAL for unknown flags, EBUSY if the VM has it already,
+ * EMFILE, ENOMEM.
+ */
+#define HV_CREATE_DEVICE		_IOWR(HVIO, 0xe0, struct hv_create_device)
+
+/**
+ * define HV_SET_DEVICE_ATTR - set an attribute
+ *
+ * Argument: struct hv_device_attr. Errors: ENXIO for an unknown one, EFAULT, and those of the
+ * attribute.
+ */
+#define HV_SET_DEVICE_ATTR		_IOW(HVIO, 0xe1, struct hv_device_attr)
+
+/**
+ * define HV_GET_DEVICE_ATTR - read an attribute
+ *
+ * Argument: struct hv_device_attr. Errors: EPERM: those of this type can't be read.
+ */
+#define HV_GET_DEVICE_ATTR		_IOW(HVIO, 0xe2, struct hv_device_attr)
+
+/**
+ * define HV_HAS_DEVICE_ATTR - is there an attribute?
+ *
+ * Argument: struct hv_device_attr, @addr is not looked at. Returns 0. Errors: ENXIO if not.
+ */
+#define HV_HAS_DEVICE_ATTR		_IOW(HVIO, 0xe3, struct hv_device_attr)
 
 /*
  * ---------------------------------------------------------------------------
