@@ -25,7 +25,8 @@ prepare()
 	mount -t devtmpfs dev /dev 2> /dev/null
 	mount -t tmpfs tmpfs /tmp
 	dmesg -n 4
-	for module in virtio_pci virtio_blk virtio_net virtio_console virtio_rng button evdev; do
+	for module in virtio_pci virtio_blk virtio_net virtio_console virtio_rng button evdev \
+			e1000e nvme; do
 		modprobe $module
 	done
 	ip link set lo up
@@ -110,8 +111,15 @@ console()
 
 net()
 {
+	local patience=100
+
 	ip addr add 10.9.9.2/24 dev eth0
 	ip link set eth0 up
+	# a real card negotiates
+	until [ "$(cat /sys/class/net/eth0/carrier)" = 1 ] || [ $patience = 0 ]; do
+		patience=$((patience - 1))
+		sleep 0.1
+	done
 	ping -c 3 -W 5 10.9.9.1 > /dev/null
 	say ping $?
 	say down "$(wget -q -O - http://10.9.9.1/bulk | sum)"
@@ -120,6 +128,23 @@ net()
 	dd if=/dev/urandom of=/tmp/www/bulk bs=64k count=16 2> /dev/null
 	httpd -h /tmp/www
 	say up "$(sum < /tmp/www/bulk)"
+}
+
+# A disk of the host's: what is at its beginning, and what the guest writes there
+nvme()
+{
+	local patience=100
+
+	until [ -e /dev/nvme0n1 ] || [ $patience = 0 ]; do
+		patience=$((patience - 1))
+		sleep 0.1
+	done
+	say nvme-read "$(dd if=/dev/nvme0n1 bs=64k count=64 iflag=direct 2> /dev/null | sum)"
+	dd if=/dev/urandom of=/tmp/data bs=64k count=16 2> /dev/null
+	dd if=/tmp/data of=/dev/nvme0n1 bs=64k seek=8 oflag=direct 2> /dev/null
+	say nvme-wrote "$(sum < /tmp/data)"
+	rm /tmp/data
+	say nvme-msix "$(grep -c 'PCI-MSI.*nvme' /proc/interrupts)"
 }
 
 hotplug()

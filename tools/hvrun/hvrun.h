@@ -91,6 +91,7 @@ enum exit_code {
 
 #define MAX_DISKS	16
 #define MAX_NETS	8
+#define MAX_FUNCTIONS	8
 
 /**
  * struct disk_option - --disk
@@ -126,6 +127,8 @@ struct net_option {
  * @nr_disks: how many
  * @nets: network cards
  * @nr_nets: how many
+ * @functions: files of PCI functions of the host
+ * @nr_functions: how many
  * @console: other end of the second console, or NULL
  * @rng: entropy device
  * @stats: print statistics at the end
@@ -141,6 +144,8 @@ struct options {
 	unsigned int nr_disks;
 	struct net_option nets[MAX_NETS];
 	unsigned int nr_nets;
+	const char *functions[MAX_FUNCTIONS];
+	unsigned int nr_functions;
 	const char *console;
 	bool rng;
 	bool stats;
@@ -304,6 +309,9 @@ void irq_route_msi(struct vm *vm, unsigned int gsi, const struct hv_irq_routing_
 /* virtio.c */
 void virtio_create_all(struct vm *vm);
 void virtio_start_all(struct vm *vm);
+
+/* assign.c */
+void assign_all(struct vm *vm);
 
 /* boot.c */
 uint64_t boot_load(struct vm *vm);

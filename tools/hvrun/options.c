@@ -27,6 +27,8 @@ static const char usage[] =
 "  -o, --console PATH    second console (hvc0) on \"pty\", a terminal, or a file\n"
 "  -r, --rng             entropy device\n"
 "  -d, --device PATH     device with the KVM ABI (default /dev/hv)\n"
+"  -d, --device /dev/hv-pci/DDDD:BB:DD.F\n"
+"                        PCI function of the host; may be repeated\n"
 "  -s, --stats           print statistics at the end\n"
 "  -h, --help            this text\n"
 "\n"
@@ -133,6 +135,18 @@ static void parse_net(struct options *opt, char *arg)
 		bad_usage("--net: no tap=NAME given");
 }
 
+/* The guest's hypervisor, or a function of the host: the folder tells. */
+static void parse_device(struct options *opt, const char *arg)
+{
+	if (strncmp(arg, "/dev/hv-pci/", strlen("/dev/hv-pci/"))) {
+		opt->device = arg;
+		return;
+	}
+	if (opt->nr_functions == MAX_FUNCTIONS)
+		bad_usage("--device %s: at most %d PCI functions", arg, MAX_FUNCTIONS);
+	opt->functions[opt->nr_functions++] = arg;
+}
+
 static const struct option longopts[] = {
 	{ "initrd",	required_argument, NULL, 'i' },
 	{ "append",	required_argument, NULL, 'a' },
@@ -176,7 +190,7 @@ static void parse_option(struct options *opt, int c)
 		opt->rng = true;
 		break;
 	case 'd':
-		opt->device = optarg;
+		parse_device(opt, optarg);
 		break;
 	case 's':
 		opt->stats = true;

@@ -147,6 +147,12 @@ static void config_access(struct vm *vm, unsigned int devfn, unsigned int offset
 {
 	struct pci_device *dev = devfn & 7 ? NULL : vm->pci.slots[devfn >> 3];
 
+	if (dev && dev->ops && dev->ops->config) {
+		pthread_mutex_lock(&vm->pci.lock);
+		dev->ops->config(dev, offset, data, size, is_write);
+		pthread_mutex_unlock(&vm->pci.lock);
+		return;
+	}
 	if (!dev || offset + size > PCI_CFG_SPACE_SIZE) {
 		if (!is_write)
 			memset(data, dev ? 0 : 0xff, size);
@@ -218,6 +224,21 @@ static struct pci_device *find_bar(struct vm *vm, uint32_t gpa, uint32_t *offset
 	return found;
 }
 
+/* Devices that look for themselves whether it's theirs */
+static bool memory_access(struct vm *vm, uint64_t gpa, void *data, unsigned int size,
+			  bool is_write)
+{
+	struct pci_device *dev;
+	unsigned int i;
+
+	for (i = 0; i < vm->pci.count; i++) {
+		dev = vm->pci.slots[i];
+		if (dev->ops && dev->ops->memory && dev->ops->memory(dev, gpa, data, size, is_write))
+			return true;
+	}
+	return false;
+}
+
 /**
  * pci_mmio_access() - the guest accesses memory that is no RAM
  * @vm: the VM
@@ -244,7 +265,7 @@ bool pci_mmio_access(struct vm *vm, uint64_t gpa, void *data, unsigned int size,
 		return false;
 	dev = find_bar(vm, gpa, &offset);
 	if (!dev || offset + size > PCI_BAR_SIZE)
-		return false;
+		return memory_access(vm, gpa, data, size, is_write);
 	if (is_write) {
 		dev->ops->bar_write(dev, offset, data, size);
 	} else {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The PCI host bus: one bus, a host bridge and up to 31 devices of one function,
- * each with one memory BAR and MSI-X. Interrupt pins are not connected.
+ * each with one memory BAR and MSI-X, or one of the host's (assign.c). Interrupt pins are not
+ * connected.
  */
 #ifndef HVRUN_PCI_H
 #define HVRUN_PCI_H
@@ -28,6 +29,10 @@ struct pci_device;
  *	under vm->pci.lock
  * @config_written: optional; after bytes of the configuration space were written;
  *	under vm->pci.lock
+ * @config: instead of all of the above, for a device that has its own configuration space: an
+ *	access to it, @offset up to 4095; under vm->pci.lock
+ * @memory: with @config: the guest accesses memory of the bus's window; returns whether it
+ *	is this device's; any vCPU thread
  */
 struct pci_ops {
 	void (*bar_read)(struct pci_device *dev, uint32_t offset, void *data, unsigned int size);
@@ -36,6 +41,10 @@ struct pci_ops {
 	void (*bar_mapped)(struct pci_device *dev, bool mapped);
 	void (*config_read)(struct pci_device *dev, unsigned int offset, unsigned int size);
 	void (*config_written)(struct pci_device *dev, unsigned int offset, unsigned int size);
+	void (*config)(struct pci_device *dev, unsigned int offset, void *data, unsigned int size,
+		       bool is_write);
+	bool (*memory)(struct pci_device *dev, uint64_t gpa, void *data, unsigned int size,
+		       bool is_write);
 };
 
 /**
