@@ -92,10 +92,12 @@ static irqreturn_t intx_handler(int irq, void *data)
 	bool mine;
 
 	spin_lock_irqsave(&dev->intx_lock, flags);
-	/* The line is shared: others go on while the guest works on ours. */
-	mine = pci_check_and_mask_intx(dev->pdev);
-	if (mine)
+	/* The line is shared. What is masked already still says that it wants to interrupt. */
+	mine = !dev->intx_masked && pci_check_and_mask_intx(dev->pdev);
+	if (mine) {
+		dev->intx_masked = true;
 		dev->vectors[0].count++;
+	}
 	spin_unlock_irqrestore(&dev->intx_lock, flags);
 	if (!mine)
 		return IRQ_NONE;
@@ -108,11 +110,14 @@ static void intx_acked(struct hv_resampler *resampler)
 {
 	struct hv_pci *dev = container_of(resampler, struct hv_pci, resampler);
 	unsigned long flags;
-	bool still;
+	bool still = false;
 
 	spin_lock_irqsave(&dev->intx_lock, flags);
 	/* Unmasks, unless the function asserts it: then it stays masked, and comes again. */
-	still = dev->intx_on && !pci_check_and_unmask_intx(dev->pdev);
+	if (dev->intx_on && dev->intx_masked) {
+		dev->intx_masked = !pci_check_and_unmask_intx(dev->pdev);
+		still = dev->intx_masked;
+	}
 	if (still)
 		dev->vectors[0].count++;
 	spin_unlock_irqrestore(&dev->intx_lock, flags);
@@ -136,6 +141,7 @@ void hv_pci_intx_enable(struct hv_pci *dev, bool on)
 		return;
 	spin_lock_irqsave(&dev->intx_lock, flags);
 	dev->intx_on = on;
+	dev->intx_masked = false;
 	pci_intx(dev->pdev, on);
 	spin_unlock_irqrestore(&dev->intx_lock, flags);
 	if (!on)
@@ -149,6 +155,7 @@ static int request_intx(struct hv_pci *dev, u32 gsi)
 	int rc;
 
 	dev->gsi = gsi;
+	dev->intx_masked = false;
 	dev->resampler.gsi = gsi;
 	dev->resampler.acked = intx_acked;
 	rc = hv_resampler_add(dev->vm, &dev->resampler);
