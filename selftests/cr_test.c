@@ -156,6 +156,25 @@ TEST_F(cr, cr4_without_cpuid)
 	vm_free(vm);
 }
 
+/* Cached translations are dropped only by what makes them wrong (SDM 3A 4.10.4.1). */
+TEST_F(cr, flushes)
+{
+	uint64_t cr0 = guest_call(self->vcpu, "read_cr0");
+	uint64_t cr4 = guest_call(self->vcpu, "read_cr4");
+	uint64_t flushes;
+
+	if (device_is_kvm())
+		SKIP(return, "KVM counts flushes for other reasons together with these");
+	flushes = vcpu_stat(self->vcpu, "tlb_guest_flushes");
+	EXPECT_EQ(NO_FAULT, write_cr(self, 0, cr0 ^ CR0_WP));
+	EXPECT_EQ(NO_FAULT, write_cr(self, 0, cr0));
+	EXPECT_EQ(flushes, vcpu_stat(self->vcpu, "tlb_guest_flushes"));
+	EXPECT_EQ(NO_FAULT, write_cr(self, 4, cr4 ^ CR4_PSE));
+	EXPECT_EQ(flushes + 1, vcpu_stat(self->vcpu, "tlb_guest_flushes"));
+	EXPECT_EQ(NO_FAULT, write_cr(self, 4, cr4));
+	EXPECT_EQ(flushes + 2, vcpu_stat(self->vcpu, "tlb_guest_flushes"));
+}
+
 TEST_F(cr, cr3_refused)
 {
 	NEED_CHECKING_CPU();

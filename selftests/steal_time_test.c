@@ -91,6 +91,7 @@ TEST_F(steal, preempted)
 TEST_F(steal, flush_tlb)
 {
 	uint64_t *pd = (uint64_t *)(self->vm->ram + GUEST_PD);
+	const char *counter = device_is_kvm() ? "tlb_flush" : "tlb_guest_flushes";
 	uint64_t flushes;
 	unsigned int i;
 
@@ -104,12 +105,11 @@ TEST_F(steal, flush_tlb)
 		stop_between(self);
 		ASSERT_EQ(KVM_VCPU_PREEMPTED, self->area->preempted);
 		pd[1] ^= 0x200000;
-		flushes = vcpu_stat(self->vcpu, device_is_kvm() ? "tlb_flush" : "tlb_flushes");
+		flushes = vcpu_stat(self->vcpu, counter);
 		self->area->preempted |= KVM_VCPU_FLUSH_TLB;
 		EXPECT_EQ(0, guest_call(self->vcpu, "load8",
 					AREA + offsetof(struct kvm_steal_time, preempted)));
-		EXPECT_LT(flushes,
-			  vcpu_stat(self->vcpu, device_is_kvm() ? "tlb_flush" : "tlb_flushes"));
+		EXPECT_LT(flushes, vcpu_stat(self->vcpu, counter));
 	}
 }
 

@@ -82,7 +82,8 @@
  * Events (interrupts off, just before @enter):
  * @inject: put an event into the entry; at most one an entry
  * @open_window: exit as soon as an interrupt (nmi=false) or NMI can be taken; on/off
- * @flush_tlb: drop the guest-physical translations of this vCPU before the entry
+ * @flush_tlb: before the entry, drop the linear translations of this vCPU; guest_only=false:
+ *	and the guest-physical ones
  *
  * @skip_insn: advance RIP past the instruction that exited; 0 or -EIO
  */
@@ -120,7 +121,7 @@ struct hv_backend {
 
 	void (*inject)(struct hv_vcpu *vcpu, const struct hv_event *ev);
 	void (*open_window)(struct hv_vcpu *vcpu, bool nmi, bool on);
-	void (*flush_tlb)(struct hv_vcpu *vcpu);
+	void (*flush_tlb)(struct hv_vcpu *vcpu, bool guest_only);
 	int (*skip_insn)(struct hv_vcpu *vcpu);
 };
 

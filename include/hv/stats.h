@@ -55,6 +55,7 @@ struct hv_vm_stats {
  * @irq_window_exits: interrupt-window exits
  * @nmi_window_exits: NMI-window exits
  * @tlb_flushes: flushes of this vCPU's guest-physical translations
+ * @tlb_guest_flushes: times that its linear translations were to be flushed
  * @faults: second-stage faults resolved by mapping a page
  * @mmio_emulations: instructions emulated for MMIO
  * @guest_entries: VM entries
@@ -89,6 +90,7 @@ struct hv_vcpu_stats {
 	u64 irq_window_exits;
 	u64 nmi_window_exits;
 	u64 tlb_flushes;
+	u64 tlb_guest_flushes;
 	u64 faults;
 	u64 mmio_emulations;
 	u64 guest_entries;

@@ -30,6 +30,7 @@ enum hv_vcpu_mode {
  * @HV_REQ_EVENT: an interrupt, NMI or exception may be deliverable (or LAPIC state changed)
  * @HV_REQ_UNBLOCK: leave the blocked state (it carries no work of its own)
  * @HV_REQ_TLB_FLUSH: drop every guest-physical translation of this vCPU
+ * @HV_REQ_TLB_FLUSH_GUEST: drop what the processor has cached of the guest's own page tables
  * @HV_REQ_TIMER: the LAPIC timer has expired: post its vector
  * @HV_REQ_IOAPIC_EOI: the VMM's IOAPIC is to hear of an EOI: x86.ioapic_eoi
  * @HV_REQ_TRIPLE_FAULT: shut the vCPU down
@@ -46,6 +47,7 @@ enum hv_req {
 	HV_REQ_EVENT,
 	HV_REQ_UNBLOCK,
 	HV_REQ_TLB_FLUSH,
+	HV_REQ_TLB_FLUSH_GUEST,
 	HV_REQ_TIMER,
 	HV_REQ_IOAPIC_EOI,
 	HV_REQ_TRIPLE_FAULT,

@@ -39,7 +39,8 @@ MODULE_PARM_DESC(halt_poll_ns_shrink, "divisor by which a vCPU's poll shrinks; 0
 
 /* Requests that can wait until the vCPU has another reason to run: no end of a sleep. */
 #define HV_REQS_NOT_WAKING	\
-	(BIT(HV_REQ_TLB_FLUSH) | BIT(HV_REQ_TSC) | BIT(HV_REQ_DIRTY_LOG))
+	(BIT(HV_REQ_TLB_FLUSH) | BIT(HV_REQ_TLB_FLUSH_GUEST) | BIT(HV_REQ_TSC) | \
+	 BIT(HV_REQ_DIRTY_LOG))
 
 static bool hv_block_ends(struct hv_vcpu *vcpu)
 {

@@ -67,10 +67,14 @@ static int hv_handle_requests(struct hv_vcpu *vcpu)
  */
 static void hv_flush_if_asked(struct hv_vcpu *vcpu)
 {
-	if (!hv_req_take(vcpu, HV_REQ_TLB_FLUSH))
-		return;
-	vcpu->stats.tlb_flushes++;
-	hv_call(flush_tlb, vcpu);
+	bool guest = hv_req_take(vcpu, HV_REQ_TLB_FLUSH_GUEST);
+	bool all = hv_req_take(vcpu, HV_REQ_TLB_FLUSH);
+
+	vcpu->stats.tlb_guest_flushes += guest;
+	vcpu->stats.tlb_flushes += all;
+	/* One of all translations serves for both. */
+	if (all || guest)
+		hv_call(flush_tlb, vcpu, !all);
 }
 
 /* Run the guest once. Called and returns with vm->srcu held. */
@@ -83,7 +87,8 @@ static int hv_vcpu_enter(struct hv_vcpu *vcpu)
 		preempt_enable();
 		return -EIO;
 	}
-	hv_flush_if_asked(vcpu);
+	if (unlikely(hv_req_pending(vcpu)))
+		hv_flush_if_asked(vcpu);
 	local_irq_disable();
 	hv_vcpu_srcu_unlock(vcpu);
 

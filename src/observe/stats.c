@@ -84,6 +84,7 @@ static const struct counter vcpu_counters[] = {
 	VCPU_COUNTER(irq_window_exits),
 	VCPU_COUNTER(nmi_window_exits),
 	VCPU_COUNTER(tlb_flushes),
+	VCPU_COUNTER(tlb_guest_flushes),
 	VCPU_COUNTER(faults),
 	VCPU_COUNTER(mmio_emulations),
 	VCPU_COUNTER(clock_updates),

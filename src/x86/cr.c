@@ -18,10 +18,6 @@
 			 X86_CR4_PAE | X86_CR4_MCE | X86_CR4_PGE | X86_CR4_PCE | \
 			 X86_CR4_OSFXSR | X86_CR4_OSXMMEXCPT)
 
-/* Bits that change how linear addresses are translated: cached translations go */
-#define HV_CR4_PAGING	(X86_CR4_PSE | X86_CR4_PAE | X86_CR4_PGE | X86_CR4_PCIDE | \
-			 X86_CR4_SMEP | X86_CR4_SMAP | X86_CR4_PKE | X86_CR4_LA57)
-#define HV_CR0_PAGING	(X86_CR0_PG | X86_CR0_WP)
 /* Bits that make PAE paging load its four PDPTEs (SDM 3A 4.4.1) */
 #define HV_CR4_PDPTR	(X86_CR4_PAE | X86_CR4_PGE | X86_CR4_PSE | X86_CR4_SMEP)
 #define HV_CR0_PDPTR	(X86_CR0_PG | X86_CR0_CD | X86_CR0_NW)
@@ -152,9 +148,19 @@ static bool hv_cr0_valid(u64 val)
 	return !(val & X86_CR0_PG) || (val & X86_CR0_PE);
 }
 
+/*
+ * Does a change of CR4 drop cached translations (SDM 3A 4.10.4.1; PSE: APM 2 5.5.2)? Rights that
+ * other bits give or take are looked at when a translation is used.
+ */
+static bool hv_cr4_flushes(u64 old, u64 val)
+{
+	return ((old ^ val) & (X86_CR4_PSE | X86_CR4_PAE | X86_CR4_PGE)) ||
+	       (old & ~val & X86_CR4_PCIDE) || (val & ~old & X86_CR4_SMEP);
+}
+
 static void hv_flush_linear(struct hv_vcpu *vcpu)
 {
-	hv_req_set(vcpu, HV_REQ_TLB_FLUSH);
+	hv_req_set(vcpu, HV_REQ_TLB_FLUSH_GUEST);
 }
 
 /* Switch IA-32e mode on or off with CR0.PG (SDM 3A 10.8.5); 1 = #GP. */
@@ -216,7 +222,8 @@ int hv_set_cr0(struct hv_vcpu *vcpu, u64 val)
 		return 1;
 	}
 	hv_write_cr(vcpu, 0, val);
-	if ((old ^ val) & HV_CR0_PAGING)
+	/* SDM 3A 4.10.4.1; WP is looked at when a translation is used. */
+	if ((old ^ val) & X86_CR0_PG)
 		hv_flush_linear(vcpu);
 	return 0;
 }
@@ -276,7 +283,7 @@ int hv_set_cr4(struct hv_vcpu *vcpu, u64 val)
 			return 1;
 	}
 	hv_write_cr(vcpu, 4, val);
-	if ((old ^ val) & HV_CR4_PAGING)
+	if (hv_cr4_flushes(old, val))
 		hv_flush_linear(vcpu);
 	return 0;
 }

@@ -206,7 +206,7 @@ long hv_set_sregs(struct hv_vcpu *vcpu, void *data, unsigned long arg)
 		WRITE_ONCE(x->mp_state, HV_MP_STATE_RUNNABLE);
 	x->triple_fault = false;
 	hv_req_take(vcpu, HV_REQ_TRIPLE_FAULT);
-	hv_req_set(vcpu, HV_REQ_TLB_FLUSH);
+	hv_req_set(vcpu, HV_REQ_TLB_FLUSH_GUEST);
 	hv_req_set(vcpu, HV_REQ_EVENT);
 	return 0;
 }

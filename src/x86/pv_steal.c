@@ -39,7 +39,7 @@ static void hv_steal_not_preempted(struct hv_vcpu *vcpu, u64 gpa)
 		rc = hv_guest_cmpxchg(vcpu->vm, gpa, &old, &now, sizeof(now));
 	/* To flush once too often is right, too. */
 	if (rc || (old & KVM_VCPU_FLUSH_TLB))
-		hv_req_set(vcpu, HV_REQ_TLB_FLUSH);
+		hv_req_set(vcpu, HV_REQ_TLB_FLUSH_GUEST);
 }
 
 /**

@@ -55,12 +55,13 @@ void svm_asid_check(struct svm_vcpu *svm)
 /**
  * svm_flush_tlb() - drop all translations of this vCPU before the next entry
  * @vcpu: loaded vCPU
+ * @guest_only: the linear ones would do; the processor makes no difference
  *
  * Nested translations are tagged by ASID as the guest's own are (APM 2 15.25.13).
  *
  * Context: preemption off.
  */
-void svm_flush_tlb(struct hv_vcpu *vcpu)
+void svm_flush_tlb(struct hv_vcpu *vcpu, bool guest_only)
 {
 	struct svm_vcpu *svm = to_svm(vcpu);
 

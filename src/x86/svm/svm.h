@@ -133,7 +133,7 @@ u64 svm_nested_cr3(struct hv_vm *vm);
 /* asid.c */
 void svm_asid_cpu_init(struct svm_cpu *c);
 void svm_asid_check(struct svm_vcpu *svm);
-void svm_flush_tlb(struct hv_vcpu *vcpu);
+void svm_flush_tlb(struct hv_vcpu *vcpu, bool guest_only);
 
 /* enter.c */
 int svm_enter(struct hv_vcpu *vcpu);

@@ -30,6 +30,7 @@ struct vmx_caps vmx_caps __ro_after_init;
 #define EPT_CAP_INVEPT_SINGLE	BIT_ULL(25)
 #define EPT_CAP_INVEPT_ALL	BIT_ULL(26)
 #define EPT_CAP_INVVPID		BIT_ULL(32)
+#define EPT_CAP_INVVPID_SINGLE	BIT_ULL(41)
 
 /**
  * struct vmx_control - one set of control bits and what hv asks of it
@@ -155,6 +156,7 @@ static int __init vmx_check_ept(void)
 	vmx_caps.pml = vmx_caps.ept_ad && vmx_caps.proc2 & PROC2_PML;
 	vmx_caps.proc2 &= ~PROC2_PML;
 	vmx_caps.vpid = vmx_caps.proc2 & PROC2_VPID;
+	vmx_caps.invvpid_single = (cap & EPT_CAP_INVVPID) && (cap & EPT_CAP_INVVPID_SINGLE);
 	return 0;
 }
 

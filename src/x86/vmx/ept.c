@@ -62,18 +62,25 @@ u64 vmx_eptp(struct hv_vm *vm)
 }
 
 /**
- * vmx_flush_tlb() - drop what this CPU has cached from the VM's EPT
+ * vmx_flush_tlb() - drop what this CPU has cached for the vCPU
  * @vcpu: loaded vCPU
+ * @guest_only: of the guest's own page tables only, not from the VM's EPT
  *
  * INVEPT drops guest-physical and combined mappings of every VPID (SDM 3C 28.4.3.1),
- * so no INVVPID is needed with it.
+ * so no INVVPID is needed with it. With EPT all linear mappings are combined ones: INVVPID drops
+ * those of one vCPU, and what is known of guest-physical addresses stays, for the others, too.
  *
  * Context: preemption off.
  */
-void vmx_flush_tlb(struct hv_vcpu *vcpu)
+void vmx_flush_tlb(struct hv_vcpu *vcpu, bool guest_only)
 {
 	u64 eptp = to_vmx_vm(vcpu->vm)->eptp;
+	u16 vpid = to_vmx(vcpu)->vpid;
 
+	if (guest_only && vpid && vmx_caps.invvpid_single) {
+		vmx_insn_invvpid(VMX_INV_SINGLE, vpid);
+		return;
+	}
 	vmx_insn_invept(vmx_caps.invept_single ? VMX_INV_SINGLE : VMX_INV_ALL, eptp);
 }
 

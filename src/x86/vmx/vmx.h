@@ -23,6 +23,7 @@
  * @ept_leaf_levels: sizes of EPT leaves: 1: 4 KiB, 2: and 2 MiB, 3: and 1 GiB
  * @invept_single: INVEPT of one EPT pointer, else of all
  * @vpid: VPIDs are used
+ * @invvpid_single: INVVPID of one VPID
  * @pml: page-modification logging is used
  */
 struct vmx_caps {
@@ -44,6 +45,7 @@ struct vmx_caps {
 	u8 ept_leaf_levels;
 	bool invept_single;
 	bool vpid;
+	bool invvpid_single;
 	bool pml;
 };
 
@@ -164,7 +166,7 @@ void vmx_set_pin(struct vmx_vcpu *vmx, u32 set, u32 clear);
 extern struct hv_s2_format vmx_ept_format;
 void vmx_ept_setup(void);
 u64 vmx_eptp(struct hv_vm *vm);
-void vmx_flush_tlb(struct hv_vcpu *vcpu);
+void vmx_flush_tlb(struct hv_vcpu *vcpu, bool guest_only);
 int vmx_vpid_alloc(void);
 void vmx_vpid_free(u16 vpid);
 
@@ -285,6 +287,14 @@ static __always_inline bool vmx_insn_invept(unsigned long type, u64 eptp)
 	asm volatile("1: invept %1, %2\n\tseta %0\n2:\n" _ASM_EXTABLE(1b, 2b)
 		     : "+q" (ok) : "m" (desc), "r" (type) : "cc", "memory");
 	return ok;
+}
+
+static __always_inline void vmx_insn_invvpid(unsigned long type, u16 vpid)
+{
+	struct { u64 vpid, la; } desc = { vpid, 0 };
+
+	asm volatile("1: invvpid %0, %1\n2:\n" _ASM_EXTABLE(1b, 2b)
+		     : : "m" (desc), "r" (type) : "cc", "memory");
 }
 
 #endif
