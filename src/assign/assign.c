@@ -86,12 +86,13 @@ static void free_pins(struct hv_vm *vm, struct list_head *pins)
 	}
 }
 
-/* Pin all slots for one user more. slots_lock held. */
+/* Pin all slots for one user more, or fail and change nothing. slots_lock held. */
 static int pins_get(struct hv_vm *vm, struct hv_assign_device *a)
 {
 	struct hv_memslots *slots = hv_vm_memslots(vm);
 	bool first, over_limit = false;
 	struct hv_pin *pin;
+	LIST_HEAD(unneeded);
 	unsigned int i;
 
 	mutex_lock(&vm->dma.lock);
@@ -111,6 +112,12 @@ static int pins_get(struct hv_vm *vm, struct hv_assign_device *a)
 	}
 	if (i == slots->nr)
 		return 0;
+
+	/* Before slots_lock goes: the next user must find all of them or none. */
+	mutex_lock(&vm->dma.lock);
+	drop_user(vm, &unneeded);
+	mutex_unlock(&vm->dma.lock);
+	free_pins(vm, &unneeded);
 	if (over_limit)
 		return refuse(a, -ENOMEM, HV_ASSIGN_REASON_MEMLOCK,
 			      "the VM's memory can't be pinned: RLIMIT_MEMLOCK is too low");
@@ -476,12 +483,12 @@ static int assign(struct hv_vm *vm, struct hv_pci *dev, struct hv_assign_device 
 	}
 	ret = pins_get(vm, a);
 	mutex_unlock(&vm->slots_lock);
+	if (ret)
+		return ret;
 
-	if (!ret) {
-		mutex_lock(&dev->mutex);
-		ret = attach(vm, dev, a);
-		mutex_unlock(&dev->mutex);
-	}
+	mutex_lock(&dev->mutex);
+	ret = attach(vm, dev, a);
+	mutex_unlock(&dev->mutex);
 	mutex_lock(&vm->dma.lock);
 	drop_user(vm, &unneeded);
 	mutex_unlock(&vm->dma.lock);
