@@ -10,6 +10,8 @@
 /* A slot that is not where its memory is in any other way */
 #define GPA	0x3450000UL
 #define SIZE	0x40000UL
+#define BAR_GPA	0x20000000UL
+#define BAR_SIZE	0x100000UL
 
 FIXTURE(assign)
 {
@@ -99,6 +101,66 @@ TEST_F(assign, shares_memory_with_the_guest)
 	EXPECT_EQ(0, memcmp(self->mem, self->mem + 5 * PAGE, PAGE));
 	EXPECT_NE(0, memcmp(self->mem, self->mem + 2 * PAGE, PAGE));
 	vcpu_free(vcpu);
+}
+
+static bool reaches_registers(FIXTURE_DATA(assign) *self, struct edu *other)
+{
+	static uint32_t value = 0x12345678;
+	volatile uint32_t *invert = (volatile uint32_t *)(other->bar + EDU_INVERT);
+
+	memcpy(self->vm->ram, &value, 4);
+	edu_copy(self->edu, false, 0, 4);
+	edu_copy(self->edu, true, BAR_GPA + EDU_INVERT, 4);
+	return *invert == ~value++;
+}
+
+/* Devices of one VM reach each other's registers where slots show them; others' not. */
+TEST_F(assign, registers_of_another_device)
+{
+	struct edu *other = edu_open(true);
+	struct vm *vm2 = vm_create(0);
+	void *bar;
+
+	if (!other)
+		SKIP(return, NO_DEVICE);
+	bar = (void *)other->bar;
+	assign(self);
+	must(vm_slot(self->vm, 2, BAR_GPA, BAR_SIZE, bar, 0));
+	EXPECT_EQ(GUEST_RAM_SIZE + SIZE, vm_stat(self->vm, "pinned_bytes"));
+	EXPECT_FALSE(reaches_registers(self, other));
+	must(edu_assign(vm2, other, 0, NULL));
+	EXPECT_FALSE(reaches_registers(self, other));
+	must(edu_deassign(vm2, other));
+
+	must(edu_assign(self->vm, other, 0, NULL));
+	EXPECT_TRUE(reaches_registers(self, other));
+	edu_copy(self->edu, false, BAR_GPA + EDU_ID, 4);
+	edu_copy(self->edu, true, GPA, 4);
+	EXPECT_EQ(0x010000ed, *(uint32_t *)self->mem);
+	must(vm_slot(self->vm, 2, 0, 0, NULL, 0));
+	EXPECT_FALSE(reaches_registers(self, other));
+	must(vm_slot(self->vm, 2, 2 * BAR_GPA, BAR_SIZE, bar, 0));
+	EXPECT_FALSE(reaches_registers(self, other));
+	must(vm_slot(self->vm, 2, BAR_GPA, BAR_SIZE, bar, 0));
+	EXPECT_TRUE(reaches_registers(self, other));
+	must(vm_slot(self->vm, 2, 0, 0, NULL, 0));
+	must(vm_slot(self->vm, 2, BAR_GPA, BAR_SIZE, bar, HV_MEM_READONLY));
+	EXPECT_FALSE(reaches_registers(self, other));
+	must(vm_slot(self->vm, 2, 0, 0, NULL, 0));
+	must(vm_slot(self->vm, 2, BAR_GPA, BAR_SIZE, bar, 0));
+	EXPECT_TRUE(reaches_registers(self, other));
+	EXPECT_EQ(GUEST_RAM_SIZE + SIZE, vm_stat(self->vm, "pinned_bytes"));
+
+	must(edu_deassign(self->vm, other));
+	EXPECT_FALSE(reaches_registers(self, other));
+	/* The first one goes; the second one's mapping is another first one's then. */
+	must(edu_assign(self->vm, other, 0, NULL));
+	must(edu_deassign(self->vm, self->edu));
+	assign(self);
+	EXPECT_TRUE(reaches_registers(self, other));
+	edu_close(other);
+	EXPECT_EQ(1, vm_stat(self->vm, "devices"));
+	vm_free(vm2);
 }
 
 TEST_F(assign, statistics)

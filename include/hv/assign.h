@@ -159,7 +159,11 @@ extern const struct hv_ioctl_table hv_vfio_vm_ioctls;	/* HV_CREATE_DEVICE */
 int hv_pci_init(void);
 void hv_pci_exit(void);
 struct hv_pci *hv_pci_get(int fd);
+struct hv_pci *hv_pci_of_file(struct file *file);
 void hv_pci_put(struct hv_pci *dev);
+
+/* src/assign/region.c */
+u64 hv_pci_file_pfn(struct file *file, u64 pgoff);
 
 /* src/assign/device.c */
 int hv_pci_prepare(struct hv_pci *dev, bool without_reset);

@@ -10,6 +10,7 @@
 #include <linux/types.h>
 
 struct eventfd_ctx;
+struct file;
 struct irq_bypass_consumer;
 struct file;
 struct fpu_guest;
@@ -150,13 +151,25 @@ void host_crash_register(void);		/* while VMs exist: see kernel emergency callba
 void host_crash_unregister(void);
 
 /* ---- src/host/mm.c ---- */
+/**
+ * struct host_pfnmap - a mapping without struct pages
+ * @end: where it ends
+ * @file: its file, with a reference, or NULL
+ * @pgoff: offset in the file, in pages
+ */
+struct host_pfnmap {
+	unsigned long end;
+	struct file *file;
+	u64 pgoff;
+};
+
 /* Page behind @hva for reading or writing, faulted in; takes a reference. Sleeps.
  * *writable: may be mapped writable (also for read faults if the host pte is).
  */
 int host_get_page(unsigned long hva, bool write, bool *writable, struct page **page);
 /* VM_PFNMAP/VM_IO mappings without struct page: -EFAULT if there is none */
 int host_get_pfnmap(unsigned long hva, bool write, bool *writable, u64 *pfn);
-unsigned long host_pfnmap_end(unsigned long hva);	/* of the mapping at hva; 0: no such */
+bool host_pfnmap_find(unsigned long hva, struct host_pfnmap *map);
 bool host_pfn_is_ram(u64 pfn);
 unsigned int host_mapping_level(unsigned long hva);	/* 1: 4 KiB, 2: 2 MiB, 3: 1 GiB */
 /* Memory that can be given back: how many objects, and free some: number freed, -1: not now */

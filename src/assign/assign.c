@@ -289,6 +289,13 @@ static int attach(struct hv_vm *vm, struct hv_pci *dev, struct hv_assign_device 
 	mutex_lock(&vm->dma.lock);
 	g = get_group(vm, a, dev->pdev);
 	if (!IS_ERR(g)) {
+		ret = hv_domains_map_bars(vm, dev->pdev);
+		if (ret) {
+			put_group(vm, g);
+			g = ERR_PTR(ret);
+		}
+	}
+	if (!IS_ERR(g)) {
 		if (!g->domain->snoop)
 			forbid_no_snoop(dev->pdev);
 		dev->assign = g;
@@ -314,6 +321,7 @@ void hv_assign_detach(struct hv_pci *dev)
 
 	mutex_lock(&vm->dma.lock);
 	list_del_init(&dev->vm_link);
+	hv_domains_unmap_bars(vm, dev->pdev);
 	put_group(vm, dev->assign);
 	dev->assign = NULL;
 	drop_user(vm, &unneeded);
@@ -342,6 +350,17 @@ void hv_assign_state(struct hv_pci *dev, struct hv_assign_state *state)
 
 /* ---- slots ---- */
 
+/* Registers in a new slot: those of the VM's devices are to be reached by all of them. */
+static void find_bars(struct hv_vm *vm, struct hv_pin *pin)
+{
+	struct hv_pci *dev;
+	unsigned int i;
+
+	for (i = 0; i < pin->nr_bars; i++)
+		list_for_each_entry(dev, &vm->dma.devices, vm_link)
+			pin->bar[i].mapped |= hv_bar_is_of(&pin->bar[i], dev->pdev);
+}
+
 static int slot_appears(struct hv_vm *vm, const struct hv_memslot *new)
 {
 	bool over_limit = false, used;
@@ -361,6 +380,7 @@ static int slot_appears(struct hv_vm *vm, const struct hv_memslot *new)
 	/* The last device may have gone meanwhile; none has come. */
 	used = vm->dma.users;
 	if (used) {
+		find_bars(vm, pin);
 		ret = hv_domains_map(vm, pin);
 		if (!ret)
 			list_add_tail(&pin->link, &vm->dma.pins);

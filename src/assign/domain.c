@@ -70,10 +70,20 @@ static bool unmap_frames(struct hv_vm *vm, struct hv_domain *d, struct iommu_iot
 	return true;
 }
 
-static int map_run(struct hv_vm *vm, struct hv_domain *d, const struct hv_pin *pin,
-		   const struct hv_pin_run *run)
+/* Unmap a part of a slot. */
+static bool unmap_run(struct hv_vm *vm, struct hv_domain *d, struct iommu_iotlb_gather *gather,
+		      const struct hv_pin *pin, const struct hv_pin_run *run)
 {
-	int prot = IOMMU_READ | IOMMU_CACHE | (pin->writable ? IOMMU_WRITE : 0);
+	u64 gfn = pin->gfn + run->index;
+
+	return unmap_frames(vm, d, gather, gfn, gfn + run->npages);
+}
+
+/* @kind: IOMMU_CACHE for memory, IOMMU_MMIO for registers */
+static int map_run(struct hv_vm *vm, struct hv_domain *d, const struct hv_pin *pin,
+		   const struct hv_pin_run *run, int kind)
+{
+	int prot = IOMMU_READ | kind | (pin->writable ? IOMMU_WRITE : 0);
 	u64 first = pin->gfn + run->index, end = first + run->npages, gfn = first, n;
 	struct iommu_iotlb_gather gather;
 	int ret;
@@ -94,22 +104,22 @@ static int map_run(struct hv_vm *vm, struct hv_domain *d, const struct hv_pin *p
 	return 0;
 }
 
-/* Unmap the first @nr runs of a slot. The pages may be reused after it. */
+/* Unmap the first @nr runs and @nr_bars BARs of a slot. The pages may be reused after it. */
 static bool domain_unmap(struct hv_vm *vm, struct hv_domain *d, const struct hv_pin *pin,
-			 unsigned int nr)
+			 unsigned int nr, unsigned int nr_bars)
 {
 	struct iommu_iotlb_gather gather;
 	bool ok = true;
 	unsigned int i;
 
-	if (!nr)
+	if (!nr && !nr_bars)
 		return true;
 	iommu_iotlb_gather_init(&gather);
-	for (i = 0; i < nr && ok; i++) {
-		u64 gfn = pin->gfn + pin->run[i].index;
-
-		ok = unmap_frames(vm, d, &gather, gfn, gfn + pin->run[i].npages);
-	}
+	for (i = 0; i < nr && ok; i++)
+		ok = unmap_run(vm, d, &gather, pin, &pin->run[i]);
+	for (i = 0; i < nr_bars && ok; i++)
+		if (pin->bar[i].mapped)
+			ok = unmap_run(vm, d, &gather, pin, &pin->bar[i].run);
 	iommu_iotlb_sync(d->iommu, &gather);
 	return ok;
 }
@@ -118,19 +128,28 @@ static bool domain_unmap(struct hv_vm *vm, struct hv_domain *d, const struct hv_
 static int domain_map(struct hv_vm *vm, struct hv_domain *d, const struct hv_pin *pin)
 {
 	const struct iommu_domain_geometry *g = &d->iommu->geometry;
-	unsigned int i;
+	unsigned int i, bar = 0;
 	int ret;
 
 	if (g->force_aperture && ((pin->gfn + pin->npages) << PAGE_SHIFT) - 1 > g->aperture_end)
 		return -ERANGE;
 	for (i = 0; i < pin->nr; i++) {
-		ret = map_run(vm, d, pin, &pin->run[i]);
-		if (ret) {
-			domain_unmap(vm, d, pin, i);
-			return ret;
-		}
+		ret = map_run(vm, d, pin, &pin->run[i], IOMMU_CACHE);
+		if (ret)
+			goto undo;
+	}
+	for (; bar < pin->nr_bars; bar++) {
+		if (!pin->bar[bar].mapped)
+			continue;
+		ret = map_run(vm, d, pin, &pin->bar[bar].run, IOMMU_MMIO);
+		if (ret)
+			goto undo;
 	}
 	return 0;
+
+undo:
+	domain_unmap(vm, d, pin, i, bar);
+	return ret;
 }
 
 /**
@@ -147,7 +166,7 @@ bool hv_domains_unmap(struct hv_vm *vm, const struct hv_pin *pin)
 	bool ok = true;
 
 	list_for_each_entry(d, &vm->dma.domains, link)
-		ok &= domain_unmap(vm, d, pin, pin->nr);
+		ok &= domain_unmap(vm, d, pin, pin->nr, pin->nr_bars);
 	return ok;
 }
 
@@ -174,8 +193,111 @@ int hv_domains_map(struct hv_vm *vm, const struct hv_pin *pin)
 
 undo:
 	list_for_each_entry_continue_reverse(d, &vm->dma.domains, link)
-		domain_unmap(vm, d, pin, pin->nr);
+		domain_unmap(vm, d, pin, pin->nr, pin->nr_bars);
 	return ret;
+}
+
+/* ---- registers of other devices ---- */
+
+/**
+ * hv_bar_is_of - whose registers are these
+ * @bar: mapping of registers
+ * @pdev: a function
+ *
+ * Return: whether they are the function's.
+ */
+bool hv_bar_is_of(const struct hv_pin_bar *bar, struct pci_dev *pdev)
+{
+	u64 start = bar->run.pfn << PAGE_SHIFT;
+	u64 end = start + ((u64)bar->run.npages << PAGE_SHIFT);
+	unsigned int i;
+
+	for (i = 0; i < PCI_STD_NUM_BARS; i++)
+		if (pci_resource_flags(pdev, i) & IORESOURCE_MEM &&
+		    start >= pci_resource_start(pdev, i) &&
+		    end - 1 <= pci_resource_end(pdev, i))
+			return true;
+	return false;
+}
+
+/* Map registers in all domains, or in none. */
+static int map_bar(struct hv_vm *vm, const struct hv_pin *pin, struct hv_pin_bar *bar)
+{
+	struct iommu_iotlb_gather gather;
+	struct hv_domain *d;
+	int ret;
+
+	list_for_each_entry(d, &vm->dma.domains, link) {
+		ret = map_run(vm, d, pin, &bar->run, IOMMU_MMIO);
+		if (ret)
+			goto undo;
+	}
+	bar->mapped = true;
+	return 0;
+
+undo:
+	list_for_each_entry_continue_reverse(d, &vm->dma.domains, link) {
+		iommu_iotlb_gather_init(&gather);
+		unmap_run(vm, d, &gather, pin, &bar->run);
+		iommu_iotlb_sync(d->iommu, &gather);
+	}
+	return ret;
+}
+
+/**
+ * hv_domains_unmap_bars - a function leaves: take its registers from the VM's other devices
+ * @vm: VM
+ * @pdev: function
+ *
+ * Context: hv_dma.lock held; sleeps.
+ */
+void hv_domains_unmap_bars(struct hv_vm *vm, struct pci_dev *pdev)
+{
+	struct iommu_iotlb_gather gather;
+	struct hv_domain *d;
+	struct hv_pin *pin;
+	unsigned int i;
+
+	list_for_each_entry(pin, &vm->dma.pins, link) {
+		for (i = 0; i < pin->nr_bars; i++) {
+			if (!pin->bar[i].mapped || !hv_bar_is_of(&pin->bar[i], pdev))
+				continue;
+			list_for_each_entry(d, &vm->dma.domains, link) {
+				iommu_iotlb_gather_init(&gather);
+				unmap_run(vm, d, &gather, pin, &pin->bar[i].run);
+				iommu_iotlb_sync(d->iommu, &gather);
+			}
+			pin->bar[i].mapped = false;
+		}
+	}
+}
+
+/**
+ * hv_domains_map_bars - a function has come: what slots show of its registers all devices reach
+ * @vm: VM
+ * @pdev: function
+ *
+ * Context: hv_dma.lock held; sleeps.
+ * Return: 0, or as hv_domains_map(); then none of them is mapped.
+ */
+int hv_domains_map_bars(struct hv_vm *vm, struct pci_dev *pdev)
+{
+	struct hv_pin *pin;
+	unsigned int i;
+	int ret;
+
+	list_for_each_entry(pin, &vm->dma.pins, link) {
+		for (i = 0; i < pin->nr_bars; i++) {
+			if (pin->bar[i].mapped || !hv_bar_is_of(&pin->bar[i], pdev))
+				continue;
+			ret = map_bar(vm, pin, &pin->bar[i]);
+			if (ret) {
+				hv_domains_unmap_bars(vm, pdev);
+				return ret;
+			}
+		}
+	}
+	return 0;
 }
 
 static int map_all(struct hv_vm *vm, struct hv_domain *d)

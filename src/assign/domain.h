@@ -9,6 +9,7 @@
 #include <linux/types.h>
 
 struct hv_pin;
+struct hv_pin_bar;
 struct hv_vm;
 struct iommu_domain;
 struct iommu_group;
@@ -58,6 +59,9 @@ struct hv_group {
 
 int hv_domain_attach(struct hv_vm *vm, struct hv_group *group, struct pci_dev *pdev);
 void hv_domain_detach(struct hv_vm *vm, struct hv_group *group);
+int hv_domains_map_bars(struct hv_vm *vm, struct pci_dev *pdev);
+void hv_domains_unmap_bars(struct hv_vm *vm, struct pci_dev *pdev);
+bool hv_bar_is_of(const struct hv_pin_bar *bar, struct pci_dev *pdev);
 int hv_domains_map(struct hv_vm *vm, const struct hv_pin *pin);
 bool hv_domains_unmap(struct hv_vm *vm, const struct hv_pin *pin);
 

@@ -102,6 +102,17 @@ struct hv_pci *hv_pci_get(int fd)
 }
 
 /**
+ * hv_pci_of_file() - the device of a file
+ * @file: any file, or NULL; kept open by the caller
+ *
+ * Return: the device, or NULL if it is no file of this driver.
+ */
+struct hv_pci *hv_pci_of_file(struct file *file)
+{
+	return file && file->f_op == &hv_pci_fops ? file->private_data : NULL;
+}
+
+/**
  * hv_pci_put() - done with it
  * @dev: device from hv_pci_get(); dev->mutex not held
  */

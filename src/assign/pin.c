@@ -7,6 +7,7 @@
  */
 #include <linux/err.h>
 #include <linux/errno.h>
+#include <linux/file.h>
 #include <linux/hv.h>
 #include <linux/limits.h>
 #include <linux/minmax.h>
@@ -16,6 +17,7 @@
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+#include <hv/assign.h>
 #include <hv/host.h>
 #include <hv/slots.h>
 #include <hv/vm.h>
@@ -97,6 +99,27 @@ static long pin_batch(struct hv_pin *pin, unsigned long hva, unsigned int n,
 	return got ?: -EFAULT;
 }
 
+/*
+ * Device memory has no pages to pin. That of functions which a VM can have is noted: their devices
+ * reach each other's registers by it. Other mappings are none of ours: nobody tells when they end.
+ */
+static int pin_note_bar(struct hv_pin *pin, const struct host_pfnmap *map, u64 index, u64 npages)
+{
+	struct hv_pin_bar *bars;
+	u64 pfn = hv_pci_file_pfn(map->file, map->pgoff);
+
+	if (!pfn)
+		return 0;
+	bars = krealloc_array(pin->bar, pin->nr_bars + 1, sizeof(*bars), GFP_KERNEL_ACCOUNT);
+	if (!bars)
+		return -ENOMEM;
+	pin->bar = bars;
+	bars[pin->nr_bars++] = (struct hv_pin_bar){
+		.run = { .pfn = pfn, .index = index, .npages = npages },
+	};
+	return 0;
+}
+
 static int pin_pages(struct hv_pin *pin, unsigned long hva, struct page **pages,
 		     bool *over_limit)
 {
@@ -105,16 +128,22 @@ static int pin_pages(struct hv_pin *pin, unsigned long hva, struct page **pages,
 
 	while (i < pin->npages) {
 		unsigned int n = min_t(u64, pin->npages - i, PIN_BATCH);
-		unsigned long addr = hva + (i << PAGE_SHIFT), end;
+		unsigned long addr = hva + (i << PAGE_SHIFT);
+		struct host_pfnmap map;
 		long got;
 		int ret;
 
 		if (fatal_signal_pending(current))
 			return -EINTR;
-		/* Device memory has no pages to pin. */
-		end = host_pfnmap_end(addr);
-		if (end) {
-			i = min(pin->npages, i + ((end - addr) >> PAGE_SHIFT));
+		if (host_pfnmap_find(addr, &map)) {
+			u64 npages = min_t(u64, pin->npages - i, (map.end - addr) >> PAGE_SHIFT);
+
+			ret = pin_note_bar(pin, &map, i, npages);
+			if (map.file)
+				fput(map.file);
+			if (ret)
+				return ret;
+			i += npages;
 			continue;
 		}
 		got = pin_batch(pin, addr, n, &flags, pages, over_limit);
@@ -193,5 +222,6 @@ void hv_pin_free(struct hv_pin *pin)
 	account_locked_vm(pin->vm->mm, pin->pinned, false);
 	atomic64_sub(pin->pinned << PAGE_SHIFT, &pin->vm->stats.pinned_bytes);
 	kvfree(pin->run);
+	kfree(pin->bar);
 	kfree(pin);
 }

@@ -24,6 +24,16 @@ struct hv_pin_run {
 };
 
 /**
+ * struct hv_pin_bar - a part of a slot that shows registers of a function
+ * @run: where; the pages are not pinned, they are there as long as the function is
+ * @mapped: the VM has the function, so its other devices reach them; hv_dma.lock
+ */
+struct hv_pin_bar {
+	struct hv_pin_run run;
+	bool mapped;
+};
+
+/**
  * struct hv_pin - the pinned memory of a slot
  * @link: in hv_dma.pins; hv_dma.lock
  * @vm: the VM
@@ -31,10 +41,12 @@ struct hv_pin_run {
  * @gfn: where the slot is; hv_dma.lock
  * @npages: length of the slot
  * @writable: devices may write
- * @pinned: number of pinned pages; those of device memory are left out
+ * @pinned: number of pinned pages; device memory isn't counted
  * @nr: number of runs
  * @max: room for runs
  * @run: the runs, in the order of the slot
+ * @nr_bars: entries of @bar
+ * @bar: mappings of device files in the slot
  */
 struct hv_pin {
 	struct list_head link;
@@ -47,6 +59,8 @@ struct hv_pin {
 	unsigned int nr;
 	unsigned int max;
 	struct hv_pin_run *run;
+	unsigned int nr_bars;
+	struct hv_pin_bar *bar;
 };
 
 struct hv_pin *hv_pin_slot(struct hv_vm *vm, const struct hv_memslot *slot, bool *over_limit);

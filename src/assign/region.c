@@ -266,6 +266,31 @@ static vm_fault_t hv_pci_fault(struct vm_fault *vmf)
 	return ret;
 }
 
+/**
+ * hv_pci_file_pfn() - what a mapping of a device's file shows
+ * @file: file of a mapping, or NULL
+ * @pgoff: offset in it, in pages
+ *
+ * Context: process context; takes map_lock.
+ * Return: the frame; 0: it is no device's, or the function is gone.
+ */
+u64 hv_pci_file_pfn(struct file *file, u64 pgoff)
+{
+	struct hv_pci *dev = hv_pci_of_file(file);
+	unsigned int bar = pgoff >> (HV_PCI_REGION_SHIFT - PAGE_SHIFT);
+	u64 pfn = 0;
+
+	if (!dev)
+		return 0;
+	down_read(&dev->map_lock);
+	/* That it can be mapped was looked at when it was: see hv_pci_mmap(). */
+	if (!dev->gone)
+		pfn = (pci_resource_start(dev->pdev, bar) + ((pgoff << PAGE_SHIFT) & REGION_MASK))
+		      >> PAGE_SHIFT;
+	up_read(&dev->map_lock);
+	return pfn;
+}
+
 static const struct vm_operations_struct hv_pci_vm_ops = {
 	.fault = hv_pci_fault,
 };

@@ -2,6 +2,7 @@
 /*
  * The pages behind userspace addresses.
  */
+#include <linux/fs.h>
 #include <linux/ioport.h>
 #include <linux/irqflags.h>
 #include <linux/mm.h>
@@ -125,24 +126,29 @@ out:
 }
 
 /**
- * host_pfnmap_end - is an address in a mapping without struct pages, and where does that end
+ * host_pfnmap_find - is an address in a mapping without struct pages
  * @hva: address of the caller's
+ * @map: filled in if it is; the caller drops the file
  *
  * Context: takes mmap_lock; may sleep.
- * Return: end of the mapping; 0: it's memory, or nothing.
+ * Return: false: it's memory, or nothing.
  */
-unsigned long host_pfnmap_end(unsigned long hva)
+bool host_pfnmap_find(unsigned long hva, struct host_pfnmap *map)
 {
 	struct mm_struct *mm = current->mm;
 	struct vm_area_struct *vma;
-	unsigned long end = 0;
+	bool found;
 
 	mmap_read_lock(mm);
 	vma = vma_lookup(mm, hva);
-	if (vma && vma->vm_flags & (VM_IO | VM_PFNMAP))
-		end = vma->vm_end;
+	found = vma && vma->vm_flags & (VM_IO | VM_PFNMAP);
+	if (found) {
+		map->end = vma->vm_end;
+		map->file = vma->vm_file ? get_file(vma->vm_file) : NULL;
+		map->pgoff = vma->vm_pgoff + ((hva - vma->vm_start) >> PAGE_SHIFT);
+	}
 	mmap_read_unlock(mm);
-	return end;
+	return found;
 }
 
 /**
