@@ -163,6 +163,29 @@ TEST_F(assign, registers_of_another_device)
 	vm_free(vm2);
 }
 
+static struct hv_pci_info info(FIXTURE_DATA(assign) *self)
+{
+	struct hv_pci_info info = { .size = sizeof(info) };
+
+	must(hv_ioctl(self->edu->fd, HV_PCI_GET_INFO, &info));
+	return info;
+}
+
+/* The device's file tells what it has of the VM. */
+TEST_F(assign, info)
+{
+	EXPECT_EQ(0, info(self).flags & (HV_PCI_ASSIGNED | HV_PCI_SNOOP));
+	EXPECT_EQ(0, info(self).domain);
+	EXPECT_EQ(0, info(self).pinned_bytes);
+	assign(self);
+	EXPECT_NE(0, info(self).flags & HV_PCI_ASSIGNED);
+	EXPECT_EQ(1, info(self).domain);
+	EXPECT_EQ(GUEST_RAM_SIZE + SIZE, info(self).pinned_bytes);
+	EXPECT_EQ(0, edu_deassign(self->vm, self->edu));
+	EXPECT_EQ(0, info(self).flags & HV_PCI_ASSIGNED);
+	EXPECT_EQ(0, info(self).domain);
+}
+
 TEST_F(assign, statistics)
 {
 	EXPECT_EQ(0, vm_stat(self->vm, "pinned_bytes"));

@@ -35,6 +35,7 @@
 
 struct file;
 struct hv_group;
+struct hv_pci_info;
 struct page;
 struct hv_vm;
 
@@ -171,21 +172,9 @@ void hv_pci_attach(struct hv_pci *dev, struct hv_vm *vm);
 void hv_pci_detach(struct hv_pci *dev);
 int hv_pci_reset(struct hv_pci *dev);
 
-/**
- * struct hv_assign_state - what a device has of its VM
- * @group: number of its IOMMU group
- * @domain: number of its domain; devices of a VM with the same one reach the same memory
- * @snoop: the IOMMU keeps it from bypassing the processors' caches
- */
-struct hv_assign_state {
-	int group;
-	u32 domain;
-	bool snoop;
-};
-
 /* src/assign/assign.c */
 extern const struct hv_ioctl_table hv_assign_vm_ioctls;
 void hv_assign_detach(struct hv_pci *dev);
-void hv_assign_state(struct hv_pci *dev, struct hv_assign_state *state);
+void hv_assign_info(struct hv_pci *dev, struct hv_pci_info *info);
 
 #endif

@@ -331,21 +331,23 @@ void hv_assign_detach(struct hv_pci *dev)
 }
 
 /**
- * hv_assign_state() - what a device has of its VM
+ * hv_assign_info() - what a device has of its VM
  * @dev: device that a VM has
- * @state: filled in
+ * @info: domain, pinned_bytes and some flags are filled in
  *
  * Context: process context; dev->mutex held.
  */
-void hv_assign_state(struct hv_pci *dev, struct hv_assign_state *state)
+void hv_assign_info(struct hv_pci *dev, struct hv_pci_info *info)
 {
-	struct hv_dma *dma = &dev->vm->dma;
+	struct hv_vm *vm = dev->vm;
 
-	mutex_lock(&dma->lock);
-	state->group = iommu_group_id(dev->assign->group);
-	state->domain = dev->assign->domain->id;
-	state->snoop = dev->assign->domain->snoop;
-	mutex_unlock(&dma->lock);
+	mutex_lock(&vm->dma.lock);
+	info->flags |= HV_PCI_ASSIGNED;
+	if (dev->assign->domain->snoop)
+		info->flags |= HV_PCI_SNOOP;
+	info->domain = dev->assign->domain->id;
+	mutex_unlock(&vm->dma.lock);
+	info->pinned_bytes = atomic64_read(&vm->stats.pinned_bytes);
 }
 
 /* ---- slots ---- */

@@ -45,7 +45,7 @@ static long get_info(struct hv_pci *dev, void *data)
 	if (dev->can_reset)
 		info->flags |= HV_PCI_CAN_RESET;
 	if (dev->vm)
-		info->flags |= HV_PCI_ASSIGNED;
+		hv_assign_info(dev, info);
 	info->class = pdev->class;
 	info->vendor = pdev->vendor;
 	info->device = pdev->device;

@@ -2464,6 +2464,8 @@ struct hv_pci_region {
 #define HV_PCI_ASSIGNED		0x2
 /* It has INTx */
 #define HV_PCI_HAS_INTX		0x4
+/* It is assigned, and the IOMMU keeps it from bypassing the processors' caches */
+#define HV_PCI_SNOOP		0x8
 
 /**
  * struct hv_pci_info - what a function is
@@ -2483,7 +2485,9 @@ struct hv_pci_region {
  * @msix_pba: offset of them there; out
  * @irq_mode: HV_PCI_IRQ_*: what HV_PCI_SET_IRQS has set; out
  * @nr_vectors: ... and how many; out
- * @reserved: 0
+ * @domain: number of its IOMMU domain: those of a VM with the same one share what they
+ *	reach; 0: no VM has it; out
+ * @pinned_bytes: memory of its VM that is pinned for devices; out
  * @region: regions by number; out
  */
 struct hv_pci_info {
@@ -2503,7 +2507,8 @@ struct hv_pci_info {
 	__u32 msix_pba;
 	__u32 irq_mode;
 	__u32 nr_vectors;
-	__u32 reserved;
+	__u32 domain;
+	__u64 pinned_bytes;
 	struct hv_pci_region region[HV_PCI_NR_REGIONS];
 };
 
