@@ -7,7 +7,7 @@
 #include <asm/msr-index.h>
 #include <asm/nospec-branch.h>
 #include <asm/percpu.h>
-#include "../guest_regs.h"
+#include "../guest_regs.S"
 #include "entry.h"
 
 /* Return thunks of the guest's making (retbleed, SRSO), and an IBPB where the host asks for it */

@@ -8,7 +8,7 @@
 #include <asm/nospec-branch.h>
 #include <asm/percpu.h>
 #include <asm/unwind_hints.h>
-#include "../guest_regs.h"
+#include "../guest_regs.S"
 #include "entry.h"
 #include "vmcs.h"
 

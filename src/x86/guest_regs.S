@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Assembly: the guest's general registers around an entry, as both backends move them.
+ * The guest's general registers around an entry, as both backends move them: macros only, to
+ * be included.
  */
-#ifndef HV_GUEST_REGS_H
-#define HV_GUEST_REGS_H
 
 /* Slots of vcpu->x86.regs, in the order of ModRM; RSP is in the VMCS or VMCB, RAX in the latter */
 #define REG_RAX	(0 * 8)
@@ -77,5 +76,3 @@
 	xor %r14d, %r14d
 	xor %r15d, %r15d
 .endm
-
-#endif
