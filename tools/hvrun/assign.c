@@ -500,13 +500,12 @@ static void create_table(struct assigned *a)
  */
 void assign_all(struct vm *vm)
 {
+	static struct assigned functions[MAX_FUNCTIONS];
 	struct assigned *a;
 	unsigned int i;
 
 	for (i = 0; i < vm->opt->nr_functions; i++) {
-		a = calloc(1, sizeof(*a));
-		if (!a)
-			die("out of memory");
+		a = &functions[i];
 		a->path = vm->opt->functions[i];
 		pthread_mutex_init(&a->lock, NULL);
 		open_function(vm, a);

@@ -287,7 +287,7 @@ static void open_file(struct blk *b, const struct disk_option *opt)
  */
 struct virtio *blk_create(struct vm *vm, const struct disk_option *opt)
 {
-	struct blk *b = calloc(1, sizeof(*b));
+	struct blk file = { }, *b;
 	struct virtio_blk_config config = {
 		.seg_max = MAX_SEGMENTS,
 		.blk_size = SECTOR,
@@ -299,9 +299,11 @@ struct virtio *blk_create(struct vm *vm, const struct disk_option *opt)
 		.write_zeroes_may_unmap = 1,
 	};
 
+	open_file(&file, opt);
+	b = malloc(sizeof(*b));
 	if (!b)
 		die("out of memory");
-	open_file(b, opt);
+	*b = file;
 	config.capacity = b->size / SECTOR;
 	virtio_init(&b->v, vm, &ops, &config, CONFIG_SIZE);
 	b->v.features |= b->readonly ? 1ull << VIRTIO_BLK_F_RO : WRITE_FEATURES;

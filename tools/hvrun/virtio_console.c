@@ -173,16 +173,15 @@ static int open_path(const char *path, bool *has_input)
  */
 struct virtio *console_create(struct vm *vm, const char *path)
 {
-	struct console *con = calloc(1, sizeof(*con));
+	bool has_input = true;
+	int fd = strcmp(path, "pty") ? open_path(path, &has_input) : open_pty();
+	struct console *con;
 
+	con = calloc(1, sizeof(*con));
 	if (!con)
 		die("out of memory");
-	if (strcmp(path, "pty")) {
-		con->fd = open_path(path, &con->has_input);
-	} else {
-		con->fd = open_pty();
-		con->has_input = true;
-	}
+	con->fd = fd;
+	con->has_input = has_input;
 	virtio_init(&con->v, vm, &ops, NULL, 0);
 	return &con->v;
 }

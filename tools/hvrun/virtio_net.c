@@ -178,12 +178,14 @@ static int open_tap(const char *name)
  */
 struct virtio *net_create(struct vm *vm, const struct net_option *opt)
 {
-	struct net *net = calloc(1, sizeof(*net));
 	struct virtio_net_config config = { };
+	int tap = open_tap(opt->tap);
+	struct net *net;
 
+	net = calloc(1, sizeof(*net));
 	if (!net)
 		die("out of memory");
-	net->tap = open_tap(opt->tap);
+	net->tap = tap;
 	memcpy(config.mac, opt->mac, sizeof(config.mac));
 	/* without an address, a random one: locally administered, not multicast */
 	if (!opt->has_mac && getrandom(config.mac, sizeof(config.mac), 0) == sizeof(config.mac))
