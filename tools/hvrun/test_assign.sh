@@ -19,25 +19,8 @@ while getopts k:i: option; do
 	*) exit 2 ;;
 	esac
 done
-cr=$(printf '\r')
-count=0
-failed=0
-
-report()
-{
-	count=$((count + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $count $2"
-	else
-		echo "not ok $count $2"
-		failed=$((failed + 1))
-	fi
-}
-
-sum()
-{
-	sha256sum | cut -c 1-64
-}
+# shellcheck source-path=SCRIPTDIR source=test_guest.sh
+. "$(dirname "$0")/hvrun_guest.sh"
 
 # functions VENDOR DEVICE: all such functions
 functions()
@@ -45,31 +28,6 @@ functions()
 	for path in /sys/bus/pci/devices/*; do
 		[ "$(cat "$path/vendor") $(cat "$path/device")" != "$1 $2" ] || basename "$path"
 	done
-}
-
-# said WHAT: the guest's result, once it is there; nothing if hvrun ended without
-said()
-{
-	local patience=3000
-
-	until grep -q "^@ $1\( .*\)*$cr\$" out; do
-		kill -0 $pid 2> /dev/null || return 1
-		patience=$((patience - 1))
-		[ $patience != 0 ] || kill -KILL $pid
-		sleep 0.2
-	done
-	sed -n "s/^@ $1\( \(.*\)\)*$cr\$/\2/p" out | tail -n 1
-}
-
-# is WHAT VALUE NAME: the guest saw VALUE
-is()
-{
-	local got
-
-	got=$(said "$1")
-	[ "$got" = "$2" ]
-	report $? "$3"
-	[ "$got" = "$2" ] || echo "# $1: got '$got', expected '$2'"
 }
 
 # wait_for FILE: a driver makes it
@@ -110,9 +68,6 @@ server=$!
 hvctl device bind "$nic" "$disk"
 report $? "hvctl binds them"
 
-# QEMU's emulation does not intercept XSETBV, so the guest would see wrong XSAVE sizes
-quirks=
-[ "${TESTBED_HOST:-}" != svm ] || quirks=noxsave
 hvrun --device "/dev/hv-pci/$nic" --device "/dev/hv-pci/$disk" \
 	--append "console=ttyS0 panic=-1 quiet $quirks do=nvme,net,button" \
 	--initrd "$initrd" "$kernel" > out 2> err < /dev/null &

@@ -25,25 +25,8 @@ while getopts c:l:k:i: option; do
 	*) exit 2 ;;
 	esac
 done
-cr=$(printf '\r')
-count=0
-failed=0
-
-report()
-{
-	count=$((count + 1))
-	if [ "$1" = 0 ]; then
-		echo "ok $count $2"
-	else
-		echo "not ok $count $2"
-		failed=$((failed + 1))
-	fi
-}
-
-sum()
-{
-	sha256sum | cut -c 1-64
-}
+# shellcheck source-path=SCRIPTDIR source=test_guest.sh
+. "$(dirname "$0")/hvrun_guest.sh"
 
 # ---- the host's side
 
@@ -63,10 +46,6 @@ make_net()
 	server=$!
 }
 
-# QEMU's emulation does not intercept XSETBV, so the guest would see wrong XSAVE sizes
-quirks=
-[ "${TESTBED_HOST:-}" != svm ] || quirks=noxsave
-
 # start STEPS: the guest, in the background; what it says is in out
 start()
 {
@@ -75,33 +54,6 @@ start()
 		--append "console=ttyS0 panic=-1 quiet $quirks do=$1" \
 		--initrd "$initrd" "$kernel" > out 2> err < /dev/null &
 	pid=$!
-}
-
-# said WHAT: the guest's result, once it is there; nothing if hvrun ended without.
-# A guest that says nothing for ten minutes never will.
-said()
-{
-	local patience=3000
-
-	# a terminal's line is whole when it ends with CR
-	until grep -q "^@ $1\( .*\)*$cr\$" out; do
-		kill -0 $pid 2> /dev/null || return 1
-		patience=$((patience - 1))
-		[ $patience != 0 ] || kill -KILL $pid
-		sleep 0.2
-	done
-	sed -n "s/^@ $1\( \(.*\)\)*$cr\$/\2/p" out | tail -n 1
-}
-
-# is WHAT VALUE NAME: the guest saw VALUE
-is()
-{
-	local got
-
-	got=$(said "$1")
-	[ "$got" = "$2" ]
-	report $? "$3"
-	[ "$got" = "$2" ] || echo "# $1: got '$got', expected '$2'"
 }
 
 # What a boot with a failure said
