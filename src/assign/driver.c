@@ -31,9 +31,25 @@
 static dev_t first_devt;
 static DEFINE_IDA(minors);
 
+/* For tools: to open the function and see would reset it. */
+static ssize_t opened_show(struct device *d, struct device_attribute *attr, char *buf)
+{
+	struct hv_pci *dev = container_of(d, struct hv_pci, dev);
+
+	return sysfs_emit(buf, "%d\n", READ_ONCE(dev->file) ? 1 : 0);
+}
+static DEVICE_ATTR_RO(opened);
+
+static struct attribute *hv_pci_attrs[] = {
+	&dev_attr_opened.attr,
+	NULL
+};
+ATTRIBUTE_GROUPS(hv_pci);
+
 /* The name of a device has a slash: devtmpfs and udev make a directory of it. */
 static struct class hv_pci_class = {
 	.name = "hv-pci",
+	.dev_groups = hv_pci_groups,
 };
 
 /* ---- the file ---- */
@@ -51,7 +67,7 @@ static int hv_pci_open(struct inode *inode, struct file *file)
 	else
 		rc = hv_pci_opened(dev);
 	if (!rc) {
-		dev->file = file;
+		WRITE_ONCE(dev->file, file);
 		file->private_data = dev;
 	}
 	mutex_unlock(&dev->mutex);
@@ -64,7 +80,7 @@ static int hv_pci_release(struct inode *inode, struct file *file)
 
 	mutex_lock(&dev->mutex);
 	hv_pci_closed(dev);
-	dev->file = NULL;
+	WRITE_ONCE(dev->file, NULL);
 	mutex_unlock(&dev->mutex);
 	return 0;
 }
