@@ -317,7 +317,7 @@ TEST_F(isolation, wrap_around)
 	klogctl(5, NULL, 0);
 	edu_copy(self->edu, true, -(uint64_t)LEN, LEN);
 	EXPECT_EQ(SECRET, self->vm->ram[0]);
-	edu_copy(self->edu, true, -(uint64_t)LEN / 2, LEN);
+	edu_copy(self->edu, true, -(uint64_t)(LEN / 2), LEN);
 	EXPECT_EQ(SECRET, self->vm->ram[LEN / 2]);
 	expect_fault(_metadata, self->edu, -(uint64_t)LEN);
 }
