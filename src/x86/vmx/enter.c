@@ -35,7 +35,6 @@ static void vmx_switch_to_guest(struct vmx_vcpu *vmx)
 	vmcs_write16(VMCS_HOST_GS_SELECTOR, s->gs_sel & 7 ? 0 : s->gs_sel);
 	vmcs_writen(VMCS_HOST_FS_BASE, s->fs_base);
 	wrmsrl(MSR_KERNEL_GS_BASE, vmx->vcpu->x86.kernel_gs_base);
-	vmx->host_debugctl = host_debugctl();
 	vmx->guest_loaded = true;
 }
 
@@ -144,6 +143,7 @@ int vmx_enter(struct hv_vcpu *vcpu)
 {
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
 	bool perf_switched;
+	u64 debugctl;
 
 	if (!vmx->guest_loaded)
 		vmx_switch_to_guest(vmx);
@@ -161,6 +161,8 @@ int vmx_enter(struct hv_vcpu *vcpu)
 	if (unlikely(vcpu->x86.guest_debug & HV_GUESTDBG_SINGLESTEP))
 		vmx_set_blocking(vcpu, vmx_get_blocking(vcpu) & HV_BLOCK_NMI);
 	vmx_flush_regs(vcpu);
+	/* Any interrupt may have changed it: perf starts and stops LBRs on other CPUs by IPI. */
+	debugctl = host_debugctl();
 	vmx->exit_reason = ~0u;
 	vmx->intr_info = 0;
 	perf_switched = host_perf_enter();
@@ -170,8 +172,8 @@ int vmx_enter(struct hv_vcpu *vcpu)
 
 	if (unlikely(perf_switched))
 		host_perf_exit();
-	if (unlikely(vmx->host_debugctl))
-		host_restore_debugctl(vmx->host_debugctl);
+	if (unlikely(debugctl))
+		host_restore_debugctl(debugctl);
 
 	vcpu->x86.regs_avail = GENMASK(HV_REG_R15, 0) & ~BIT(HV_REG_RSP);
 	vcpu->x86.regs_dirty = 0;

@@ -186,22 +186,22 @@ enum vmx_exit_reason {
 void vmcs_access_error(unsigned long field, bool write);
 
 /*
- * VMX instructions report failure in CF and ZF (SDM 3C 30.2), and fault
- * when VMX was switched off for a reboot. Either way the caller gets 0 and
- * the failure is noted once.
+ * VMX instructions report failure in CF and ZF (SDM 3C 30.2), and fault when VMX was switched off
+ * for a reboot. Then both flags are what they were before, so one of them is set there. Either way
+ * the caller gets 0 and the failure is noted once.
  */
 static __always_inline unsigned long __vmcs_read(unsigned long field)
 {
-	unsigned long val = 0;
-	bool ok = false;
+	unsigned long val;
+	bool ok;
 
-	asm volatile("1: vmread %[field], %[val]\n\t"
-		     "seta %[ok]\n"
+	/* XOR sets ZF */
+	asm volatile("xor %k[val], %k[val]\n"
+		     "1: vmread %[field], %[val]\n"
 		     "2:\n"
 		     _ASM_EXTABLE(1b, 2b)
-		     : [val] "+r" (val), [ok] "+q" (ok)
-		     : [field] "r" (field)
-		     : "cc");
+		     : [val] "=&r" (val), "=@cca" (ok)
+		     : [field] "r" (field));
 	if (unlikely(!ok)) {
 		vmcs_access_error(field, false);
 		return 0;
@@ -211,15 +211,14 @@ static __always_inline unsigned long __vmcs_read(unsigned long field)
 
 static __always_inline void __vmcs_write(unsigned long field, unsigned long val)
 {
-	bool ok = false;
+	bool ok;
 
-	asm volatile("1: vmwrite %[val], %[field]\n\t"
-		     "seta %[ok]\n"
+	asm volatile("stc\n"
+		     "1: vmwrite %[val], %[field]\n"
 		     "2:\n"
 		     _ASM_EXTABLE(1b, 2b)
-		     : [ok] "+q" (ok)
-		     : [field] "r" (field), [val] "rm" (val)
-		     : "cc");
+		     : "=@cca" (ok)
+		     : [field] "r" (field), [val] "rm" (val));
 	if (unlikely(!ok))
 		vmcs_access_error(field, true);
 }

@@ -97,7 +97,6 @@ struct vmx_vm {
  * @guest_loaded: the guest's KERNEL_GS_BASE is in the processor; host's segments are noted
  * @host_segs: the host's segment state, while @guest_loaded
  * @host_cr3, @host_cr4: values in the VMCS
- * @host_debugctl: the host's IA32_DEBUGCTL, while @guest_loaded
  * @l1d_touched: code has run that may have loaded others' data into the L1 data cache
  * @pml: page of logged addresses, NULL without page-modification logging
  * @pml_on: the processor writes it
@@ -124,7 +123,6 @@ struct vmx_vcpu {
 	struct host_segs host_segs;
 	u64 host_cr3;
 	u64 host_cr4;
-	u64 host_debugctl;
 	bool l1d_touched;
 	u64 *pml;
 	bool pml_on;
