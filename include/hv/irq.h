@@ -148,6 +148,8 @@ void hv_lapic_eoi_exit(struct hv_vcpu *vcpu, u8 vector);
 void hv_lapic_written(struct hv_vcpu *vcpu, unsigned int offset);
 /* Not virtual: TPR class (0..15) at which an interrupt waits, 0: none does */
 unsigned int hv_lapic_tpr_threshold(struct hv_vcpu *vcpu);
+/* TPR has more than CR8 can say */
+bool hv_lapic_tpr_subclass(struct hv_vcpu *vcpu);
 /*
  * INIT and SIPI that arrived: changes mp_state, resets the vCPU. vCPU loaded, process
  * context. Called by the run loop when hv_lapic_has_init_sipi().

@@ -64,6 +64,22 @@ function cr8
 	movq	%rcx, %cr8
 	end
 
+/* u64 cr8_write(value): what it reads afterwards; u64 cr8_read() */
+function cr8_write
+	movq	%rdi, %cr8
+function cr8_read
+	movq	%cr8, %rax
+	ret
+
+/* void cr8_write_unmasked(value): and let in what that allows */
+function cr8_write_unmasked
+	sti
+	nop
+	movq	%rdi, %cr8
+	nop
+	cli
+	ret
+
 /* x_self(n), x2_self(n): interrupt oneself, handler and EOI (variable eoi) included */
 function x_self
 	begin

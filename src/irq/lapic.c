@@ -265,6 +265,17 @@ void hv_lapic_set_tpr(struct hv_vcpu *vcpu, u64 cr8)
 	WRITE_ONCE(*apic_reg(vcpu->x86.lapic, APIC_R_TPR), (cr8 & 0xf) << 4);
 }
 
+/**
+ * hv_lapic_tpr_subclass() - does TPR have a sub-class, which CR8 has not?
+ * @vcpu: vCPU with a LAPIC, by its own thread
+ *
+ * Return: bits 3:0 of TPR are not 0 (SDM 3A 11.8.3.1).
+ */
+bool hv_lapic_tpr_subclass(struct hv_vcpu *vcpu)
+{
+	return *apic_reg(vcpu->x86.lapic, APIC_R_TPR) & 0xf;
+}
+
 /* ---- interprocessor interrupts ---- */
 
 static void apic_send(struct hv_lapic *apic, u64 icr)

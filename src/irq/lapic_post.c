@@ -386,11 +386,12 @@ unsigned int hv_lapic_tpr_threshold(struct hv_vcpu *vcpu)
 {
 	struct hv_lapic *apic = vcpu->x86.lapic;
 	int vector = apic_highest(apic_reg(apic, APIC_R_IRR));
-	int isrv = apic_highest(apic_reg(apic, APIC_R_ISR));
 	int class = vector >> 4;
+	int isrv;
 
 	if (vector < 0 || !apic_hw_enabled(apic))
 		return 0;
+	isrv = apic_highest(apic_reg(apic, APIC_R_ISR));
 	if ((isrv >= 0 && isrv >> 4 >= class) || (int)(*apic_reg(apic, APIC_R_TPR) >> 4) < class)
 		return 0;
 	return class;

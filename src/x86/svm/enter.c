@@ -75,6 +75,8 @@ static void svm_read_exit(struct hv_vcpu *vcpu, struct svm_vcpu *svm)
 	ctl->clean = svm_caps.clean_bits ? SVM_CLEAN_ALL : 0;
 	vcpu->x86.regs[HV_REG_RAX] = svm->vmcb->save.rax;
 	vcpu->x86.cr2 = svm->vmcb->save.cr2;
+	if (vcpu->x86.lapic)
+		svm_tpr_exit(vcpu);
 	svm->stepped = svm->stepping;
 	if (unlikely(svm->stepping)) {
 		svm->stepping = false;
@@ -106,6 +108,8 @@ int svm_enter(struct hv_vcpu *vcpu)
 	if (vcpu->x86.lazy_stale)
 		hv_lazy_msrs_load(vcpu);
 	svm_asid_check(svm);
+	if (vcpu->x86.lapic)
+		svm_tpr_enter(vcpu);
 	svm_flush_regs(vcpu);
 	svm->injected = svm->vmcb->control.event_inject;
 	perf_switched = host_perf_enter();

@@ -140,6 +140,10 @@ int svm_enter(struct hv_vcpu *vcpu);
 void svm_load(struct hv_vcpu *vcpu, int cpu);
 void svm_put(struct hv_vcpu *vcpu);
 
+/* tpr.c */
+void svm_tpr_enter(struct hv_vcpu *vcpu);
+void svm_tpr_exit(struct hv_vcpu *vcpu);
+
 /* exit.c */
 int svm_handle_exit(struct hv_vcpu *vcpu);
 const char *svm_exit_name(unsigned int reason);

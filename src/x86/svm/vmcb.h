@@ -63,7 +63,7 @@
 #define SVM_TLB_FLUSH_ASID	3	/* with flush-by-ASID */
 
 /* Virtual interrupts (offset 060h) */
-#define SVM_V_TPR		GENMASK(7, 0)
+#define SVM_V_TPR		GENMASK(3, 0)	/* bits 7:4 are reserved */
 #define SVM_V_IRQ		BIT(8)
 #define SVM_V_INTR_PRIO_MAX	(15u << 16)
 #define SVM_V_IGN_TPR		BIT(20)
