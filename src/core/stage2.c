@@ -104,6 +104,14 @@ u64 hv_s2_gfn_end(const struct hv_s2_format *fmt)
 	return 1ULL << (HV_S2_BITS * fmt->levels);
 }
 
+/* End of a range of @npages from @gfn, cut where the tables end; @gfn if it begins beyond */
+static u64 s2_end(const struct hv_s2 *s2, u64 gfn, u64 npages)
+{
+	u64 limit = hv_s2_gfn_end(s2->fmt);
+
+	return gfn >= limit ? gfn : gfn + min(npages, limit - gfn);
+}
+
 static u64 s2_span(unsigned int level)
 {
 	return 1ULL << (HV_S2_BITS * (level - 1));
@@ -446,12 +454,8 @@ static void s2_unmap_table(const struct hv_s2_format *fmt, u64 *table, unsigned 
 void hv_s2_unmap(struct hv_s2 *s2, u64 gfn, u64 npages, bool reap,
 		 struct hv_s2_unmapped *gone)
 {
-	u64 limit = hv_s2_gfn_end(s2->fmt);
-
-	if (gfn >= limit)
-		return;
-	s2_unmap_table(s2->fmt, s2->root, s2->fmt->levels, gfn,
-		       gfn + min(npages, limit - gfn), reap, gone);
+	s2_unmap_table(s2->fmt, s2->root, s2->fmt->levels, gfn, s2_end(s2, gfn, npages), reap,
+		       gone);
 }
 
 static bool s2_young_table(const struct hv_s2_format *fmt, u64 *table, unsigned int level,
@@ -495,12 +499,8 @@ static bool s2_young_table(const struct hv_s2_format *fmt, u64 *table, unsigned 
  */
 bool hv_s2_young(struct hv_s2 *s2, u64 gfn, u64 npages, bool clear)
 {
-	u64 limit = hv_s2_gfn_end(s2->fmt);
-
-	if (gfn >= limit)
-		return false;
-	return s2_young_table(s2->fmt, s2->root, s2->fmt->levels, gfn,
-			      gfn + min(npages, limit - gfn), clear);
+	return s2_young_table(s2->fmt, s2->root, s2->fmt->levels, gfn, s2_end(s2, gfn, npages),
+			      clear);
 }
 
 static bool s2_mapped_table(const struct hv_s2_format *fmt, u64 *table, unsigned int level,
@@ -532,10 +532,7 @@ static bool s2_mapped_table(const struct hv_s2_format *fmt, u64 *table, unsigned
  */
 bool hv_s2_mapped(struct hv_s2 *s2, u64 gfn, u64 npages)
 {
-	u64 limit = hv_s2_gfn_end(s2->fmt);
-
-	return gfn < limit && s2_mapped_table(s2->fmt, s2->root, s2->fmt->levels, gfn,
-					      gfn + min(npages, limit - gfn));
+	return s2_mapped_table(s2->fmt, s2->root, s2->fmt->levels, gfn, s2_end(s2, gfn, npages));
 }
 
 static bool s2_protect_table(const struct hv_s2_format *fmt, u64 *table, unsigned int level,
@@ -582,12 +579,8 @@ static bool s2_protect_table(const struct hv_s2_format *fmt, u64 *table, unsigne
  */
 bool hv_s2_protect(struct hv_s2 *s2, u64 gfn, u64 npages, bool dirty)
 {
-	u64 limit = hv_s2_gfn_end(s2->fmt);
-
-	if (gfn >= limit)
-		return false;
 	return s2_protect_table(s2->fmt, s2->root, s2->fmt->levels, gfn,
-				gfn + min(npages, limit - gfn), dirty);
+				s2_end(s2, gfn, npages), dirty);
 }
 
 static bool s2_executable(const struct hv_s2_format *fmt, u64 leaf)
@@ -675,12 +668,8 @@ static void s2_collapse_table(const struct hv_s2_format *fmt, u64 *table, unsign
 void hv_s2_collapse(struct hv_s2 *s2, u64 gfn, u64 npages, bool nx,
 		    struct hv_s2_unmapped *gone)
 {
-	u64 limit = hv_s2_gfn_end(s2->fmt);
-
-	if (gfn >= limit)
-		return;
-	s2_collapse_table(s2->fmt, s2->root, s2->fmt->levels, gfn,
-			  gfn + min(npages, limit - gfn), nx, gone);
+	s2_collapse_table(s2->fmt, s2->root, s2->fmt->levels, gfn, s2_end(s2, gfn, npages), nx,
+			  gone);
 }
 
 /**
