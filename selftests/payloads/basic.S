@@ -66,11 +66,14 @@ function scatter
 	jmp	1b
 
 /*
- * u64 torture(u64 start, u64 npages - 1, u64 *last, u64 rounds, u64 may_vanish): write random
- * pages, and check first that each still has what was written last, or is zero if it may be.
- * last: seed, count, a value for each page. Returns 0, or what was found and shouldn't be.
+ * u64 torture(u64 start, u64 npages - 1, void *last, u64 rounds, u64 may_vanish): look at random
+ * pages, whether each still has what was written last, or is zero if it may be, and write them.
+ * last: u32 seed; u32 bits of the random number that must be 0 for a write; u64 count; u64 bits
+ * of the count that are written; a u64 for each page. Returns 0, or what was found and shouldn't
+ * be.
  */
 function torture
+	pushq	%rbx
 	movl	(%rdx), %r9d
 	movq	8(%rdx), %r10
 1:	imull	$1664525, %r9d, %r9d
@@ -78,31 +81,35 @@ function torture
 	movl	%r9d, %eax
 	shrl	$12, %eax
 	andl	%esi, %eax
-	leaq	16(%rdx, %rax, 8), %r11
+	leaq	24(%rdx, %rax, 8), %r11
 	shlq	$12, %rax
 	addq	%rdi, %rax
-	pushq	%rax
-	movq	(%rax), %rax
-	cmpq	(%r11), %rax
+	movq	(%rax), %rbx
+	cmpq	(%r11), %rbx
 	je	2f
-	testq	%rax, %rax
-	jnz	3f
+	testq	%rbx, %rbx
+	jnz	4f
 	testq	%r8, %r8
 	jz	4f
-2:	popq	%rax
+2:	testl	%r9d, 4(%rdx)
+	jnz	3f
 	incq	%r10
-	movq	%r10, (%rax)
-	movq	%r10, (%r11)
-	decq	%rcx
+	movq	%r10, %rbx
+	andq	16(%rdx), %rbx
+	movq	%rbx, (%rax)
+	movq	%rbx, (%r11)
+3:	decq	%rcx
 	jnz	1b
 	movl	%r9d, (%rdx)
 	movq	%r10, 8(%rdx)
 	xorl	%eax, %eax
+	popq	%rbx
 	ret
-3:	popq	%rdx
-	ret
-4:	popq	%rdx
+4:	movq	%rbx, %rax
+	testq	%rax, %rax
+	jnz	5f
 	notq	%rax
+5:	popq	%rbx
 	ret
 
 /* void touch(u64 start, u64 npages, u64 value): one u64 per page */

@@ -11,7 +11,7 @@ import subprocess
 HERE = os.path.dirname(os.path.realpath(__file__))
 
 # Modules that modprobe finds in every host, besides hv.
-KERNEL_MODULES = ["kvm-intel", "kvm-amd"]
+KERNEL_MODULES = ["kvm-intel", "kvm-amd", "zram"]
 
 
 class Error(Exception):
