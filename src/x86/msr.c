@@ -702,71 +702,60 @@ long hv_get_msr_feature_list(void *data, unsigned long arg)
 	return hv_put_msr_list(data, arg, hv_nth_feature_msr);
 }
 
-/* The array of struct hv_msrs: NULL if it is empty, or an error pointer. */
-static struct hv_msr_entry *hv_copy_msr_entries(const struct hv_msrs *head, unsigned long arg)
+/*
+ * Do something with each entry of a struct hv_msrs, as far as it succeeds; @put: the entries are
+ * the caller's to read afterwards. The number of those done, or -errno.
+ */
+static long hv_each_msr(struct hv_vcpu *vcpu, const struct hv_msrs *head, unsigned long arg,
+			int (*one)(struct hv_vcpu *vcpu, struct hv_msr_entry *e), bool put)
 {
 	struct hv_msrs __user *user = (void __user *)arg;
+	size_t size = head->nmsrs * sizeof(struct hv_msr_entry);
+	struct hv_msr_entry *entries;
+	long done;
 
 	if (head->nmsrs > HV_MAX_MSR_ENTRIES)
-		return ERR_PTR(-E2BIG);
+		return -E2BIG;
 	if (!head->nmsrs)
-		return NULL;
-	return memdup_user(user->entries, head->nmsrs * sizeof(struct hv_msr_entry));
-}
-
-static long hv_put_msr_entries(struct hv_msr_entry *entries, unsigned int nmsrs,
-			       unsigned long arg, long done)
-{
-	struct hv_msrs __user *user = (void __user *)arg;
-
-	if (nmsrs && copy_to_user(user->entries, entries, nmsrs * sizeof(*entries)))
+		return 0;
+	entries = memdup_user(user->entries, size);
+	if (IS_ERR(entries))
+		return PTR_ERR(entries);
+	for (done = 0; done < head->nmsrs; done++)
+		if (one(vcpu, &entries[done]))
+			break;
+	if (put && copy_to_user(user->entries, entries, size))
 		done = -EFAULT;
 	kfree(entries);
 	return done;
 }
 
+static int hv_get_one_feature_msr(struct hv_vcpu *vcpu, struct hv_msr_entry *e)
+{
+	return hv_get_feature_msr(e->index, &e->data);
+}
+
+static int hv_get_one_msr(struct hv_vcpu *vcpu, struct hv_msr_entry *e)
+{
+	return hv_get_msr(vcpu, e->index, &e->data, true);
+}
+
+static int hv_set_one_msr(struct hv_vcpu *vcpu, struct hv_msr_entry *e)
+{
+	return hv_set_msr(vcpu, e->index, e->data, true);
+}
+
 long hv_get_msrs_sys(void *data, unsigned long arg)
 {
-	const struct hv_msrs *head = data;
-	struct hv_msr_entry *entries = hv_copy_msr_entries(head, arg);
-	unsigned int i;
-
-	if (IS_ERR(entries))
-		return PTR_ERR(entries);
-	for (i = 0; i < head->nmsrs; i++) {
-		if (hv_get_feature_msr(entries[i].index, &entries[i].data))
-			break;
-	}
-	return hv_put_msr_entries(entries, head->nmsrs, arg, i);
+	return hv_each_msr(NULL, data, arg, hv_get_one_feature_msr, true);
 }
 
 long hv_get_msrs(struct hv_vcpu *vcpu, void *data, unsigned long arg)
 {
-	const struct hv_msrs *head = data;
-	struct hv_msr_entry *entries = hv_copy_msr_entries(head, arg);
-	unsigned int i;
-
-	if (IS_ERR(entries))
-		return PTR_ERR(entries);
-	for (i = 0; i < head->nmsrs; i++) {
-		if (hv_get_msr(vcpu, entries[i].index, &entries[i].data, true))
-			break;
-	}
-	return hv_put_msr_entries(entries, head->nmsrs, arg, i);
+	return hv_each_msr(vcpu, data, arg, hv_get_one_msr, true);
 }
 
 long hv_set_msrs(struct hv_vcpu *vcpu, void *data, unsigned long arg)
 {
-	const struct hv_msrs *head = data;
-	struct hv_msr_entry *entries = hv_copy_msr_entries(head, arg);
-	unsigned int i;
-
-	if (IS_ERR(entries))
-		return PTR_ERR(entries);
-	for (i = 0; i < head->nmsrs; i++) {
-		if (hv_set_msr(vcpu, entries[i].index, entries[i].data, true))
-			break;
-	}
-	kfree(entries);
-	return i;
+	return hv_each_msr(vcpu, data, arg, hv_set_one_msr, false);
 }
