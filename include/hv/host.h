@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The host kernel behind host_*() functions: everything that depends on its
- * version, or on exports that newer kernels keep for KVM.
+ * version, or on exports that newer kernels keep for KVM. What is asked at each exit is in
+ * <hv/host_inline.h>.
  */
 #ifndef HV_HOST_H
 #define HV_HOST_H
@@ -24,10 +25,6 @@ struct vm_area_struct;
 /* ---- src/host/entry.c: the way into and out of the guest ---- */
 /* Task work, signals, reschedule before entry. Interrupts on; 0 or -EINTR (signal). */
 int host_handle_work(void);
-/* Interrupts off: something for host_handle_work() to do. */
-bool host_work_pending(void);
-/* The same with interrupts on: may miss some, cheap. */
-bool host_work_pending_racy(void);
 /* Interrupts off, around the entry; between enter and exit RCU is not watching. */
 void host_guest_timing_enter(void);
 void host_guest_timing_exit(void);
@@ -54,8 +51,6 @@ int host_irq_post(unsigned int irq, u64 descriptor, u8 vector);
 int host_irq_remap(unsigned int irq);
 
 /* ---- src/host/state.c: host state for the backend ---- */
-u64 host_cr3(void);			/* this CPU's now, PCID included; interrupts off */
-u64 host_cr4(void);			/* from the kernel's shadow */
 u64 host_tss_base(int cpu);
 u64 host_gdt_base(int cpu);
 u64 host_idt_base(void);
@@ -76,23 +71,17 @@ struct host_segs {
 
 void host_save_segs(struct host_segs *s);	/* preemption off */
 void host_load_segs(const struct host_segs *s);	/* preemption off; undo what the guest left */
-/* Host values of the SYSCALL MSRs and TSC_AUX, read when no other hypervisor can have
- * guest values loaded
- */
-bool host_hw_breakpoint_active(void);
 void host_restore_debugregs(void);
 
 /* ---- src/host/perf.c: interrupts off ---- */
 bool host_perf_enter(void);	/* true: host_perf_exit() after the exit */
 void host_perf_exit(void);
-u64 host_debugctl(void);
 void host_restore_debugctl(u64 val);
 
 /* ---- src/host/fpu.c ---- */
 struct fpu_guest *host_fpu_alloc(void);
 void host_fpu_free(struct fpu_guest *fpu);
 int host_fpu_swap(struct fpu_guest *fpu, bool enter_guest);
-void host_fpu_return(void);		/* interrupts off: registers may be in memory: load them */
 void host_fpu_to_uabi(struct fpu_guest *fpu, void *buf, u32 size, u32 pkru);
 int host_fpu_from_uabi(struct fpu_guest *fpu, const void *buf, u64 xcr0, u32 *pkru);
 u32 host_fpu_uabi_size(struct fpu_guest *fpu);
@@ -124,7 +113,6 @@ void host_flush_l1d(void);		/* noinstr, interrupts off */
 bool host_l1d_touched(void);		/* noinstr, interrupts off; forgets */
 void host_ibpb(void);
 bool host_itlb_multihit(void);		/* erratum that the administrator wants to be mitigated */
-void host_note_guest_exit(void);	/* VMSCAPE: IBPB before the next return to userspace */
 
 /* ---- src/host/vmx.c: VMX ownership ---- */
 int host_vmx_take(void);		/* this CPU, interrupts off: CR4.VMXE; -EBUSY */

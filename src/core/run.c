@@ -5,6 +5,7 @@
 #include <linux/sched/signal.h>
 #include <hv/backend.h>
 #include <hv/host.h>
+#include <hv/host_inline.h>
 #include <hv/irq.h>
 #include <hv/vcpu.h>
 #include "core.h"

@@ -47,27 +47,6 @@ int host_handle_work(void)
 }
 
 /**
- * host_work_pending() - is there work for host_handle_work()?
- *
- * Context: interrupts off: what comes later ends the guest with an IPI.
- */
-bool host_work_pending(void)
-{
-	xfer_to_guest_mode_prepare();
-	return xfer_to_guest_mode_work_pending();
-}
-
-/**
- * host_work_pending_racy() - the same, asked early
- *
- * Context: any; what comes later is found by host_work_pending().
- */
-bool host_work_pending_racy(void)
-{
-	return __xfer_to_guest_mode_work_pending();
-}
-
-/**
  * host_guest_timing_enter() - from here on, time is the guest's
  *
  * Context: interrupts off.

@@ -58,19 +58,6 @@ int host_fpu_swap(struct fpu_guest *fpu, bool enter_guest)
 }
 
 /**
- * host_fpu_return() - make the registers hold what the task's FPU state says
- *
- * The task may have been scheduled away since, or an interrupt may have used the FPU.
- *
- * Context: interrupts off.
- */
-void host_fpu_return(void)
-{
-	if (test_thread_flag(TIF_NEED_FPU_LOAD))
-		switch_fpu_return();
-}
-
-/**
  * host_fpu_to_uabi() - copy to the layout of XSAVE (standard form)
  * @fpu: swapped out
  * @buf: zeroed by this call

@@ -165,18 +165,3 @@ void host_ibpb(void)
 	if (cpu_feature_enabled(X86_FEATURE_USE_IBPB))
 		indirect_branch_prediction_barrier();
 }
-
-/**
- * host_note_guest_exit() - VMSCAPE: this CPU has run a guest
- *
- * The kernel then issues an IBPB before it next returns to user space.
- *
- * Context: preemption off.
- */
-void host_note_guest_exit(void)
-{
-#ifdef X86_FEATURE_IBPB_EXIT_TO_USER
-	if (cpu_feature_enabled(X86_FEATURE_IBPB_EXIT_TO_USER))
-		this_cpu_write(x86_ibpb_exit_to_user, true);
-#endif
-}

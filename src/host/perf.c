@@ -53,16 +53,6 @@ void host_perf_exit(void)
 }
 
 /**
- * host_debugctl() - IA32_DEBUGCTL of this CPU
- *
- * Context: interrupts off.
- */
-u64 host_debugctl(void)
-{
-	return get_debugctlmsr();
-}
-
-/**
  * host_restore_debugctl() - put it back: a VM exit clears it (SDM 3C 27.5.1)
  * @val: from host_debugctl() on this CPU
  *

@@ -18,26 +18,6 @@
 #include <hv/host.h>
 
 /**
- * host_cr3() - CR3 of this CPU, PCID included
- *
- * Context: interrupts off: a switch of the mm would make it stale.
- */
-u64 host_cr3(void)
-{
-	return __read_cr3();
-}
-
-/**
- * host_cr4() - CR4 of this CPU, from the kernel's shadow
- *
- * Context: interrupts off.
- */
-u64 host_cr4(void)
-{
-	return cr4_read_shadow();
-}
-
-/**
  * host_tss_base() - linear address of a CPU's TSS
  * @cpu: CPU number
  */
@@ -133,14 +113,6 @@ void host_load_segs(const struct host_segs *s)
 	/* Loading a selector has also loaded the base; a 64-bit task's own base counts. */
 	if (s->fs_sel & 7)
 		wrmsrl(MSR_FS_BASE, s->fs_base);
-}
-
-/**
- * host_hw_breakpoint_active() - does this CPU use DR7?
- */
-bool host_hw_breakpoint_active(void)
-{
-	return hw_breakpoint_active();
 }
 
 /**

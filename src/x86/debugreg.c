@@ -8,6 +8,7 @@
  */
 #include <hv/backend.h>
 #include <hv/host.h>
+#include <hv/host_inline.h>
 #include "internal.h"
 
 #define HV_GUESTDBG_KNOWN	(HV_GUESTDBG_ENABLE | HV_GUESTDBG_SINGLESTEP | \

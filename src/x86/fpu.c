@@ -10,6 +10,7 @@
 #include <asm/msr.h>
 #include <hv/backend.h>
 #include <hv/host.h>
+#include <hv/host_inline.h>
 #include "internal.h"
 
 /* Offsets in the legacy region (SDM 1 table 10-2) and of the header (13.4.2) */

@@ -5,6 +5,7 @@
  */
 #include <linux/compiler.h>
 #include <asm/trapnr.h>
+#include <hv/host_inline.h>
 #include "svm.h"
 
 /**

@@ -5,6 +5,7 @@
 #include <linux/init.h>
 #include <asm/cpufeature.h>
 #include <asm/processor-flags.h>
+#include <hv/host_inline.h>
 #include "svm.h"
 
 /* APM 2 5.3.3 and 5.4.1 */

@@ -9,6 +9,7 @@
 #include <asm/cpufeature.h>
 #include <asm/processor.h>
 #include <asm/debugreg.h>
+#include <hv/host_inline.h>
 #include "svm.h"
 
 /* CR0 bits whose change does not exit (APM 2 15.8.1) */

@@ -6,6 +6,7 @@
 #include <linux/compiler.h>
 #include <asm/msr.h>
 #include <asm/trapnr.h>
+#include <hv/host_inline.h>
 #include "vmx.h"
 
 /**

@@ -7,6 +7,7 @@
 #include <asm/cpufeature.h>
 #include <asm/processor.h>
 #include <asm/debugreg.h>
+#include <hv/host_inline.h>
 #include "vmx.h"
 
 /* CR0 and CR4 bits that change without an exit; the rest is read from the shadow. */
