@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <string.h>
 
+/* KVM_COALESCED_MMIO_MAX is made of it, and no header has it. */
+#define PAGE_SIZE	4096
 #include <linux/kvm.h>
 #include <linux/hv.h>
 #include "kselftest_harness.h"

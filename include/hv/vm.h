@@ -9,6 +9,7 @@
 #include <linux/mutex.h>
 #include <linux/srcu.h>
 #include <linux/types.h>
+#include <hv/coalesced.h>
 #include <hv/dma.h>
 #include <hv/eventfd.h>
 #include <hv/memory.h>
@@ -84,6 +85,7 @@ struct hv_vm_x86 {
  * @irq_lock: serializes changes of @routing
  * @irqfds: eventfds that interrupt
  * @ioeventfds: eventfds that the guest signals
+ * @coalesced: writes of the guest that wait for the VMM
  * @posts: interrupts of devices that the IOMMU may post
  * @has_vfio: there is an fd of HV_CREATE_DEVICE with HV_DEV_TYPE_VFIO; @lock
  * @x86: architecture part
@@ -119,6 +121,7 @@ struct hv_vm {
 	struct mutex irq_lock;		/* writers of routing */
 	struct hv_irqfds irqfds;
 	struct hv_ioeventfds ioeventfds;
+	struct hv_coalesced coalesced;
 	struct hv_posts posts;
 	bool has_vfio;
 	struct hv_vm_x86 x86;

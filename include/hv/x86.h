@@ -45,8 +45,8 @@ struct hv_mmio_page {
  *	checks but the last translation are passed. 0: something else, a page walk perhaps
  * @insn: bytes of the instruction if the processor gave them
  * @insn_len: their number, else 0
- * @doorbell: result: it was a store that signaled an eventfd; of memory only the guest's
- *	instruction was read, as the guest had it itself
+ * @doorbell: result: it was a store that signaled an eventfd, or waits for the VMM; of memory
+ *	only the guest's instruction was read, as the guest had it itself
  */
 struct hv_mmio_exit {
 	u64 gpa;

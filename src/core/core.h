@@ -10,8 +10,8 @@
 #include <hv/vcpu.h>
 #include <hv/vm.h>
 
-/* The mapping of a vCPU: struct hv_run, then the data of port I/O. */
-#define HV_VCPU_MMAP_PAGES	2
+/* The mapping of a vCPU: struct hv_run, the data of port I/O, the VM's coalesced ring. */
+#define HV_VCPU_MMAP_PAGES	3
 
 /* Tables of the calls that the core itself handles */
 extern const struct hv_ioctl_table hv_core_sys_ioctls;	/* main.c */

@@ -226,8 +226,10 @@ static vm_fault_t vcpu_fault(struct vm_fault *vmf)
 
 	if (vmf->pgoff == 0)
 		page = virt_to_page(vcpu->run);
-	else if (vmf->pgoff == 1)
+	else if (vmf->pgoff == HV_PIO_PAGE_OFFSET)
 		page = virt_to_page(vcpu->pio_data);
+	else if (vmf->pgoff == HV_COALESCED_MMIO_PAGE_OFFSET)
+		page = virt_to_page(vcpu->vm->coalesced.ring);
 	else
 		page = hv_dirty_ring_page(vcpu, vmf->pgoff);
 	if (!page)

@@ -47,6 +47,7 @@ static void vm_destroy(struct kref *ref)
 		hv_vcpu_destroy(vm->vcpus[i]);
 	hv_routing_destroy(vm);
 	hv_ioeventfds_destroy(vm);
+	hv_coalesced_destroy(vm);
 	hv_backend->vm_destroy(vm);
 	hv_mmu_destroy(vm);
 	hv_x86_vm_destroy(vm);
@@ -140,6 +141,16 @@ static long reset_dirty_rings(struct hv_vm *vm, void *data, unsigned long arg)
 	return hv_dirty_rings_reset(vm);
 }
 
+static long register_coalesced(struct hv_vm *vm, void *data, unsigned long arg)
+{
+	return hv_coalesced_register(vm, data);
+}
+
+static long unregister_coalesced(struct hv_vm *vm, void *data, unsigned long arg)
+{
+	return hv_coalesced_unregister(vm, data);
+}
+
 static long create_vcpu(struct hv_vm *vm, void *data, unsigned long arg)
 {
 	return hv_vcpu_create(vm, arg);
@@ -170,6 +181,8 @@ static const struct hv_ioctl vm_ioctls[] = {
 	{ HV_GET_DIRTY_LOG, 0, .vm = get_dirty_log },
 	{ HV_CLEAR_DIRTY_LOG, HV_IOC_COPYIN, .vm = clear_dirty_log },
 	{ HV_RESET_DIRTY_RINGS, 0, .vm = reset_dirty_rings },
+	{ HV_REGISTER_COALESCED_MMIO, 0, .vm = register_coalesced },
+	{ HV_UNREGISTER_COALESCED_MMIO, 0, .vm = unregister_coalesced },
 	{ HV_CREATE_VCPU, HV_IOC_LOCK, .vm = create_vcpu },
 	{ HV_CHECK_EXTENSION, 0, .vm = check_extension },
 	{ HV_SET_BOOT_CPU_ID, HV_IOC_LOCK, .vm = set_boot_cpu_id },
@@ -222,9 +235,12 @@ static struct hv_vm *vm_create(void)
 	vm->id = atomic_inc_return(&last_vm_id);
 	vm->mm = current->mm;
 	mmgrab(vm->mm);
-	rc = init_srcu_struct(&vm->srcu);
+	rc = hv_coalesced_init(vm);
 	if (rc)
 		goto err_mm;
+	rc = init_srcu_struct(&vm->srcu);
+	if (rc)
+		goto err_coalesced;
 	rc = hv_cpus_get();
 	if (rc)
 		goto err_srcu;
@@ -249,6 +265,8 @@ err_cpus:
 	hv_cpus_put();
 err_srcu:
 	cleanup_srcu_struct(&vm->srcu);
+err_coalesced:
+	hv_coalesced_destroy(vm);
 err_mm:
 	mmdrop(vm->mm);
 	kfree(vm);

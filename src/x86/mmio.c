@@ -34,7 +34,9 @@ static bool hv_mmio_in_kernel(struct hv_vcpu *vcpu, u64 gpa, void *data, unsigne
 {
 	if (write && hv_ioeventfd_signal(vcpu->vm, HV_IO_MEMORY, gpa, len, data))
 		return true;
-	return vcpu->x86.lapic && hv_irq_mmio(vcpu, gpa, len, data, write);
+	if (vcpu->x86.lapic && hv_irq_mmio(vcpu, gpa, len, data, write))
+		return true;
+	return write && hv_coalesced_write(vcpu->vm, HV_IO_MEMORY, gpa, len, data);
 }
 
 /* At most 8 bytes inside a page */

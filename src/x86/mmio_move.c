@@ -116,6 +116,10 @@ int hv_emulate_move(struct hv_vcpu *vcpu, struct hv_mmio_exit *exit, const struc
 			hv_load_value(vcpu, insn, val);
 		return hv_move_done(vcpu, insn);
 	}
+	if (write && hv_coalesced_write(vcpu->vm, HV_IO_MEMORY, exit->gpa, insn->mem_size, &val)) {
+		exit->doorbell = true;
+		return hv_move_done(vcpu, insn);
+	}
 	vcpu->x86.emul->insn = *insn;
 	vcpu->x86.emul->cpu.rip = hv_rip(vcpu);
 	return hv_mmio_to_user(vcpu, exit->gpa, &val, insn->mem_size, write, hv_move_complete);

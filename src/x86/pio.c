@@ -65,6 +65,13 @@ static int hv_complete_in(struct hv_vcpu *vcpu)
 	return hv_finish_in(vcpu, data);
 }
 
+static bool hv_out_in_kernel(struct hv_vm *vm, u16 port, unsigned int size, void *data)
+{
+	return hv_ioeventfd_signal(vm, HV_IO_PORTS, port, size, data) ||
+	       hv_irq_pio(vm, port, size, data, true) ||
+	       hv_coalesced_write(vm, HV_IO_PORTS, port, size, data);
+}
+
 /**
  * hv_emulate_pio() - IN or OUT has exited
  * @vcpu: loaded vCPU
@@ -91,8 +98,7 @@ int hv_emulate_pio(struct hv_vcpu *vcpu, u16 port, unsigned int size, bool in)
 	}
 
 	rax = hv_reg_read(vcpu, HV_REG_RAX);
-	if (hv_ioeventfd_signal(vcpu->vm, HV_IO_PORTS, port, size, &rax) ||
-	    hv_irq_pio(vcpu->vm, port, size, &rax, true))
+	if (hv_out_in_kernel(vcpu->vm, port, size, &rax))
 		return hv_skip(vcpu);
 	memcpy(vcpu->pio_data, &rax, size);
 	if (port != HV_PORT_7E)
@@ -220,31 +226,31 @@ static int hv_complete_ins(struct hv_vcpu *vcpu)
 	return hv_string_done(vcpu);
 }
 
-/* The elements of a string instruction, if the port is in the kernel; false: it isn't */
-static bool hv_string_in_kernel(struct hv_vcpu *vcpu)
+/* The elements of INS, if the port is in the kernel; false: it isn't */
+static bool hv_ins_in_kernel(struct hv_vcpu *vcpu)
 {
 	const struct hv_pio *pio = &vcpu->x86.pio;
 	void *data = vcpu->pio_data;
 	unsigned int i;
 
 	for (i = 0; i < pio->count; i++, data += pio->size)
-		if (!hv_irq_pio(vcpu->vm, pio->port, pio->size, data, !pio->in))
+		if (!hv_irq_pio(vcpu->vm, pio->port, pio->size, data, false))
 			return false;
 	return true;
 }
 
 /*
- * Do the first elements of OUTS that belong to eventfds; if others follow the instruction runs
- * again for them. False: the first one doesn't, the VMM gets it.
+ * Do the first elements of OUTS that need no exit; if others follow the instruction runs
+ * again for them. False: the first one needs one, the VMM gets it.
  */
 static bool hv_outs_in_kernel(struct hv_vcpu *vcpu)
 {
 	struct hv_pio *pio = &vcpu->x86.pio;
-	const void *data = vcpu->pio_data;
+	void *data = vcpu->pio_data;
 	unsigned int n;
 
 	for (n = 0; n < pio->count; n++, data += pio->size)
-		if (!hv_ioeventfd_signal(vcpu->vm, HV_IO_PORTS, pio->port, pio->size, data))
+		if (!hv_out_in_kernel(vcpu->vm, pio->port, pio->size, data))
 			break;
 	/* The next one may be an eventfd's, so one at a time. */
 	if (!n && hv_ioeventfd_at(vcpu->vm, HV_IO_PORTS, pio->port))
@@ -320,7 +326,7 @@ int hv_emulate_string_pio(struct hv_vcpu *vcpu, u16 port, unsigned int size, boo
 			rc = hv_translate(vcpu, la + size - 1, HV_ACC_WRITE, user, &gpa, &ev);
 		if (rc)
 			return hv_string_failed(vcpu, rc, &ev);
-		if (hv_string_in_kernel(vcpu))
+		if (hv_ins_in_kernel(vcpu))
 			return hv_complete_ins(vcpu);
 		return hv_pio_exit(vcpu, hv_complete_ins);
 	}
@@ -328,7 +334,7 @@ int hv_emulate_string_pio(struct hv_vcpu *vcpu, u16 port, unsigned int size, boo
 			    &ev);
 	if (rc)
 		return hv_string_failed(vcpu, rc, &ev);
-	if (hv_outs_in_kernel(vcpu) || hv_string_in_kernel(vcpu))
+	if (hv_outs_in_kernel(vcpu))
 		return hv_string_done(vcpu);
 	return hv_pio_exit(vcpu, hv_complete_outs);
 }

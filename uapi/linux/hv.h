@@ -71,7 +71,7 @@
 #define HV_CAP_NOP_IO_DELAY			12
 /* HV_GET_MP_STATE, HV_SET_MP_STATE. */
 #define HV_CAP_MP_STATE				14
-/* Page of the run mapping with the coalesced ring; 0: there's none. */
+/* HV_REGISTER_COALESCED_MMIO for memory; the value is the page of the run mapping with the ring. */
 #define HV_CAP_COALESCED_MMIO			15
 /* The guest sees changes of the host's mappings (munmap, swap, KSM, ...). */
 #define HV_CAP_SYNC_MMU				16
@@ -176,6 +176,8 @@
 #define HV_CAP_GET_MSR_FEATURES			153
 /* Size of the nested-virtualization state; 0: the guest has no VMX. */
 #define HV_CAP_NESTED_STATE			157
+/* HV_REGISTER_COALESCED_MMIO for ports. */
+#define HV_CAP_COALESCED_PIO			162
 /* hv_vcpu_events.exception_payload. */
 #define HV_CAP_EXCEPTION_PAYLOAD		164
 /* HV_CLEAR_DIRTY_LOG; value: HV_DIRTY_LOG_* that HV_ENABLE_CAP on a VM takes. */
@@ -789,6 +791,57 @@ struct hv_ioeventfd {
 	__u8 pad[36];
 };
 
+/**
+ * struct hv_coalesced_mmio_zone - addresses whose writes may wait
+ * @addr: first guest-physical address or port
+ * @size: number of bytes or ports
+ * @pad: the same as @pio
+ * @pio: 0: memory, 1: ports
+ */
+struct hv_coalesced_mmio_zone {
+	__u64 addr;
+	__u32 size;
+	union {
+		__u32 pad;
+		__u32 pio;
+	};
+};
+
+/**
+ * struct hv_coalesced_mmio - a write that waits
+ * @phys_addr: guest-physical address or port
+ * @len: bytes, 1 to 8
+ * @pad: the same as @pio
+ * @pio: 0: memory, 1: a port
+ * @data: the bytes
+ */
+struct hv_coalesced_mmio {
+	__u64 phys_addr;
+	__u32 len;
+	union {
+		__u32 pad;
+		__u32 pio;
+	};
+	__u8 data[8];
+};
+
+/**
+ * struct hv_coalesced_mmio_ring - the page with the writes that wait
+ * @first: the oldest entry; equal to @last: there is none. The VMM's: it takes the entry, then
+ *	writes the next index (release)
+ * @last: the entry that will be written next; hv's. Read it (acquire) before the entries
+ * @coalesced_mmio: HV_COALESCED_MMIO_MAX entries; one of them is always free
+ */
+struct hv_coalesced_mmio_ring {
+	__u32 first;
+	__u32 last;
+	struct hv_coalesced_mmio coalesced_mmio[];
+};
+
+/* Entries of the ring; behind the last one comes the first. */
+#define HV_COALESCED_MMIO_MAX	\
+	((4096 - sizeof(struct hv_coalesced_mmio_ring)) / sizeof(struct hv_coalesced_mmio))
+
 /*
  * Structures of VM fds: time
  */
@@ -1087,6 +1140,30 @@ struct hv_enable_cap {
  * more than 65536.
  */
 #define HV_IOEVENTFD			_IOW(HVIO, 0x79, struct hv_ioeventfd)
+
+/**
+ * define HV_REGISTER_COALESCED_MMIO - let writes to an address range or to ports wait
+ *
+ * Argument: struct hv_coalesced_mmio_zone. A write that lies in a zone as a whole is put in
+ * struct hv_coalesced_mmio_ring, at page HV_COALESCED_MMIO_PAGE_OFFSET of the mapping of each
+ * vCPU, and the guest goes on. The ring is the VM's: the VMM takes what is in it, with a lock of
+ * its own between its threads, each time when HV_RUN returns, before it does what that is for.
+ * A write exits if the ring is full. Reads always exit. Memory slots, eventfds and interrupt
+ * controllers in the kernel come first.
+ *
+ * Zones may overlap; a write is noted once. Errors: EINVAL for size 0, a range that wraps, or
+ * another value of pio; ENOSPC for more than 1000 of memory or of ports.
+ */
+#define HV_REGISTER_COALESCED_MMIO	_IOW(HVIO, 0x67, struct hv_coalesced_mmio_zone)
+
+/**
+ * define HV_UNREGISTER_COALESCED_MMIO - end that
+ *
+ * Argument: struct hv_coalesced_mmio_zone. Each zone that holds all of the range goes, as a whole;
+ * it is no error if there is none. What is in the ring stays, nothing is added for the zone after
+ * the call. Errors: EINVAL as above.
+ */
+#define HV_UNREGISTER_COALESCED_MMIO	_IOW(HVIO, 0x68, struct hv_coalesced_mmio_zone)
 
 /**
  * define HV_SET_BOOT_CPU_ID - which vCPU starts
@@ -1555,7 +1632,7 @@ struct hv_translation {
  * ---------------------------------------------------------------------------
  */
 
-/* Pages of the mapping: data of port I/O, and where the coalesced ring would be. */
+/* Pages of the mapping: data of port I/O, and the ring of HV_REGISTER_COALESCED_MMIO. */
 #define HV_PIO_PAGE_OFFSET		1
 #define HV_COALESCED_MMIO_PAGE_OFFSET	2
 /* Where the dirty ring is, if HV_CAP_DIRTY_LOG_RING is enabled: its own mapping, MAP_SHARED */
