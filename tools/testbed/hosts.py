@@ -78,7 +78,21 @@ class SvmHost(Host):
                 "-kernel", os.path.join(self.kernel, "vmlinux"),
                 "-initrd", os.path.join(folder, "initrd"),
                 "-append", self.cmdline(devices.cmdline(wanted.iommu)),
-                *pci]
+                *(self.hotplug() if wanted.device else []), *pci]
+
+    @staticmethod
+    def hotplug():
+        """A third serial port whose other end is a monitor of QEMU's.
+
+        So the command can plug devices in and out (guest/monitor).  The ports
+        tell it themselves, not ACPI: what is pulled out without asking the
+        kernel is noticed then.
+        """
+        return ["-chardev", "socket,id=asked,path=asked,server=on,wait=off",
+                "-mon", "chardev=asked,mode=readline",
+                "-chardev", "socket,id=asking,path=asked",
+                "-device", "isa-serial,index=2,iobase=0x3e8,irq=5,chardev=asking",
+                "-global", "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off"]
 
     def cpus(self):
         """One more than wanted, if several: init keeps the first one free.

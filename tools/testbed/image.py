@@ -293,6 +293,7 @@ def build(path, arguments, token):
     cpio.copy(os.path.join(HERE, "guest/tap-runner"), "/bin/tap-runner")
     if arguments.host == "svm":
         pulse(cpio, arguments)
+        cpio.copy(os.path.join(HERE, "guest/monitor"), "/bin/monitor")
     cpio.text("/etc/testbed", settings(arguments, token))
     cpio.text("/etc/testbed-command", command_text(arguments.command))
     cpio.text("/etc/passwd", "root:x:0:0:root:/root:/bin/sh\n")
