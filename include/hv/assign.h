@@ -29,6 +29,7 @@
 #include <linux/rwsem.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
+#include <linux/wait.h>
 #include <hv/eventfd.h>
 #include <hv/ioctl.h>
 #include <hv/post.h>
@@ -104,6 +105,10 @@ struct hv_pci_vector {
  *	more, calls fail with ENODEV; @mutex
  * @unbinding: this thread is the driver core's, with the PCI device's lock; @mutex
  * @file: the one open file or NULL; @mutex. Not counted
+ * @events: who polls the file
+ * @error: an error was reported since it was opened or reset; @mutex
+ * @frozen: ... and its link can't be used until it is reset: nothing touches its registers; changed
+ *	with @mutex and @map_lock
  * @vm: VM that has it, with a reference, or NULL; @mutex
  * @can_reset: the kernel knows a way to reset it; fixed when it is opened
  * @saved: configuration when it was opened; @mutex
@@ -132,6 +137,9 @@ struct hv_pci {
 	bool gone;
 	bool unbinding;
 	struct file *file;
+	wait_queue_head_t events;
+	bool error;
+	bool frozen;
 	struct hv_vm *vm;
 	bool can_reset;
 	struct pci_saved_state *saved;

@@ -191,6 +191,9 @@ void host_eventfd_signal(struct eventfd_ctx *ctx);	/* any context */
 int host_bypass_register(struct irq_bypass_consumer *consumer, struct eventfd_ctx *eventfd);
 void host_bypass_unregister(struct irq_bypass_consumer *consumer);
 
+/* ---- src/host/pci.c ---- */
+void host_pci_report_errors(struct pci_dev *pdev, bool on);
+
 /* ---- src/host/iommu.c: IOMMU domains, process context ---- */
 struct iommu_domain *host_iommu_domain_alloc(struct pci_dev *pdev);
 int host_iommu_map(struct iommu_domain *domain, u64 iova, u64 addr, size_t size, int prot);

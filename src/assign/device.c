@@ -60,6 +60,10 @@ int hv_pci_reset(struct hv_pci *dev)
 	hv_pci_block(dev);
 	rc = reset_function(dev);
 	hv_pci_config_init(dev);
+	if (!rc) {
+		WRITE_ONCE(dev->error, false);
+		dev->frozen = false;
+	}
 	hv_pci_unblock(dev);
 	return rc;
 }
@@ -120,6 +124,8 @@ int hv_pci_opened(struct hv_pci *dev)
 		goto err_regions;
 	find_msix(dev);
 	hv_pci_config_init(dev);
+	WRITE_ONCE(dev->error, false);
+	dev->frozen = false;
 	return 0;
 
 err_regions:
@@ -128,6 +134,7 @@ err_regions:
 	pci_release_regions(pdev);
 err_disable:
 	pci_disable_device(pdev);
+	pci_save_state(pdev);
 	return rc;
 }
 
@@ -143,6 +150,7 @@ static void shut_down(struct hv_pci *dev)
 	pci_restore_state(dev->pdev);
 	pci_release_regions(dev->pdev);
 	pci_disable_device(dev->pdev);
+	pci_save_state(dev->pdev);
 }
 
 /**
@@ -169,7 +177,7 @@ void hv_pci_unbound(struct hv_pci *dev)
 	if (dev->file)
 		shut_down(dev);
 	hv_pci_block(dev);
-	dev->gone = true;
+	WRITE_ONCE(dev->gone, true);
 	hv_pci_unblock(dev);
 }
 

@@ -22,7 +22,9 @@
 #include <linux/pci.h>
 #include <linux/slab.h>
 #include <linux/string.h>
+#include <linux/wait.h>
 #include <hv/assign.h>
+#include <hv/host.h>
 #include "internal.h"
 
 /* Functions bound at a time: minor numbers */
@@ -92,6 +94,7 @@ static const struct file_operations hv_pci_fops = {
 	.read = hv_pci_read,
 	.write = hv_pci_write,
 	.mmap = hv_pci_mmap,
+	.poll = hv_pci_poll,
 	.unlocked_ioctl = hv_pci_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 	.llseek = default_llseek,
@@ -175,6 +178,7 @@ static int hv_pci_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	mutex_init(&dev->mutex);
 	init_rwsem(&dev->map_lock);
 	spin_lock_init(&dev->intx_lock);
+	init_waitqueue_head(&dev->events);
 	INIT_LIST_HEAD(&dev->vm_link);
 	dev->pdev = pci_dev_get(pdev);
 	device_initialize(&dev->dev);
@@ -186,13 +190,18 @@ static int hv_pci_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	if (rc)
 		goto err;
 	pci_set_drvdata(pdev, dev);
+	host_pci_report_errors(pdev, true);
+	/* For slot_reset(), while the file is closed */
+	pci_save_state(pdev);
 	cdev_init(&dev->cdev, &hv_pci_fops);
 	dev->cdev.owner = THIS_MODULE;
 	rc = cdev_device_add(&dev->cdev, &dev->dev);
 	if (rc)
-		goto err;
+		goto err_errors;
 	return 0;
 
+err_errors:
+	host_pci_report_errors(pdev, false);
 err:
 	put_device(&dev->dev);
 	return rc;
@@ -212,6 +221,8 @@ static void hv_pci_remove(struct pci_dev *pdev)
 	mutex_lock(&dev->mutex);
 	hv_pci_unbound(dev);
 	mutex_unlock(&dev->mutex);
+	wake_up_all(&dev->events);
+	host_pci_report_errors(pdev, false);
 	put_device(&dev->dev);
 }
 
@@ -221,6 +232,8 @@ static struct pci_driver hv_pci_driver = {
 	.probe = hv_pci_probe,
 	.remove = hv_pci_remove,
 	.driver_managed_dma = true,
+	.err_handler = &hv_pci_error_handlers,
+	.driver.pm = &hv_pci_pm_ops,
 };
 
 /**

@@ -7,8 +7,11 @@
 #define HV_ASSIGN_INTERNAL_H
 
 #include <linux/hv.h>
+#include <linux/pm.h>
 #include <hv/assign.h>
 
+struct pci_error_handlers;
+struct poll_table_struct;
 struct vm_area_struct;
 
 /* device.c */
@@ -34,6 +37,12 @@ int hv_pci_mmap(struct file *file, struct vm_area_struct *vma);
 void hv_pci_block(struct hv_pci *dev);
 void hv_pci_unblock(struct hv_pci *dev);
 void hv_pci_unmap_io(struct hv_pci *dev);
+
+/* event.c */
+extern const struct pci_error_handlers hv_pci_error_handlers;
+extern const struct dev_pm_ops hv_pci_pm_ops;
+__poll_t hv_pci_poll(struct file *file, struct poll_table_struct *wait);
+void hv_pci_thaw(struct hv_pci *dev);
 
 /* interrupt.c */
 bool hv_pci_has_intx(struct hv_pci *dev);

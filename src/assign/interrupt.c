@@ -285,6 +285,8 @@ long hv_pci_set_irqs(struct hv_pci *dev, const struct hv_pci_irqs *irqs)
 	hv_pci_free_irqs(dev);
 	if (irqs->mode == HV_PCI_IRQ_NONE)
 		return 0;
+	if (dev->frozen)
+		return -EIO;
 	/* Pairs with the release in create_irqchip(). */
 	if (!dev->vm || !smp_load_acquire(&dev->vm->irqchip_in_kernel))
 		return -ENXIO;

@@ -44,6 +44,8 @@ static long get_info(struct hv_pci *dev, void *data)
 	info->size = sizeof(*info);
 	if (dev->can_reset)
 		info->flags |= HV_PCI_CAN_RESET;
+	if (dev->error)
+		info->flags |= HV_PCI_ERROR;
 	if (dev->vm)
 		hv_assign_info(dev, info);
 	info->class = pdev->class;

@@ -5,8 +5,9 @@
  *
  * A mapping has no pages of its own: they come one by one as they are touched, and all go
  * before the function is reset or leaves, from guests as well (the mmu notifier hears of it).
- * While it is reset, who touches it waits. When it has gone for good there is a page of ones in
- * the registers' place, so a guest finds what it finds when hardware is pulled out.
+ * While it is reset, who touches it waits. When it has gone for good, or its link has failed, there
+ * is a page of ones in the registers' place, so a guest finds what it finds when hardware is
+ * pulled out.
  *
  * The MSI-X table is the host's. Its pages can't be mapped, nor can it be accessed here.
  */
@@ -161,6 +162,8 @@ static int region_access(struct hv_pci *dev, unsigned int region, u64 pos, u8 *d
 {
 	if (dev->gone)
 		return -ENODEV;
+	if (dev->frozen && region != HV_PCI_REGION_CONFIG)
+		return -EIO;
 	switch (region) {
 	case HV_PCI_REGION_CONFIG:
 		if (write)
@@ -223,7 +226,7 @@ static ssize_t file_access(struct file *file, char __user *buf, size_t len, loff
  * @pos: region and offset; advanced
  *
  * Return: number of bytes, 0 at the end of a region; -EACCES for the MSI-X table, -ENODEV if the
- * function is gone, -EFAULT, -ENOMEM.
+ * function is gone, -EIO if its link has failed, -EFAULT, -ENOMEM.
  */
 ssize_t hv_pci_read(struct file *file, char __user *buf, size_t len, loff_t *pos)
 {
@@ -257,7 +260,7 @@ static vm_fault_t hv_pci_fault(struct vm_fault *vmf)
 
 	/* A reset holds it for seconds, unbinding for as long as it takes to stop. */
 	down_read(&dev->map_lock);
-	if (dev->gone)
+	if (dev->gone || dev->frozen)
 		pfn = page_to_pfn(dev->blank);
 	else
 		pfn = (pci_resource_start(dev->pdev, bar) + offset) >> PAGE_SHIFT;

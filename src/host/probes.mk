@@ -55,5 +55,8 @@ ccflags-y += $(call host-export,PAGING_DOMAIN,iommu_paging_domain_alloc)
 # iommu_group_has_isolated_msi(), else two functions that tell it together
 ccflags-y += $(call host-export,ISOLATED_MSI,iommu_group_has_isolated_msi)
 
+# pci_enable_pcie_error_reporting() for drivers, else the PCI core does it for all functions
+ccflags-y += $(call host-export,AER_ENABLE,pci_enable_pcie_error_reporting)
+
 # vfio_file_is_valid() for groups and devices, else vfio_file_is_group()
 ccflags-y += $(call host-decl,VFIO_FILE_VALID,vfio_file_is_valid,include/linux/vfio.h)

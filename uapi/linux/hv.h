@@ -2543,6 +2543,11 @@ struct hv_pci_region {
 #define HV_PCI_HAS_INTX		0x4
 /* It is assigned, and the IOMMU keeps it from bypassing the processors' caches */
 #define HV_PCI_SNOOP		0x8
+/*
+ * It has reported an error that could not be corrected, since it was opened or reset. If the error
+ * was fatal the function was reset, and its interrupts are off.
+ */
+#define HV_PCI_ERROR		0x10
 
 /**
  * struct hv_pci_info - what a function is
@@ -2592,7 +2597,8 @@ struct hv_pci_info {
 /**
  * define HV_PCI_GET_INFO - what the function is
  *
- * On a device's file. Argument: struct hv_pci_info, written.
+ * On a device's file. Argument: struct hv_pci_info, written. poll() on the file tells when to look:
+ * POLLPRI while there is HV_PCI_ERROR, POLLHUP when the function is gone.
  * Errors: EINVAL for another size.
  */
 #define HV_PCI_GET_INFO			_IOWR(HVIO_EXT, 0x40, struct hv_pci_info)
@@ -2686,7 +2692,7 @@ struct hv_pci_vector_state {
  * HV_PCI_SET_VECTOR.
  * Errors: EINVAL for a mode or number that the function doesn't have, INTx without an
  * IOAPIC in the kernel; ENXIO if no VM with a local APIC in the kernel has the device;
- * ENOSPC if the host has no interrupts left.
+ * ENOSPC if the host has no interrupts left; EIO if its link has failed.
  */
 #define HV_PCI_SET_IRQS			_IOW(HVIO_EXT, 0x42, struct hv_pci_irqs)
 
