@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * VMs that come and go leave nothing behind: free memory is what it was after hundreds of them,
- * and so is it after thousands of slots.
+ * VMs that come and go leave nothing behind: free memory and the kernel's objects are what they
+ * were after hundreds of them, and so are they after thousands of slots.
  */
 #include <fcntl.h>
+#include <sys/eventfd.h>
 #include "hvtest.h"
 #include "kselftest_harness.h"
 
@@ -24,23 +25,72 @@ static void write_file(const char *path, const char *value)
 	close(fd);
 }
 
-/* Free memory in KiB, caches aside, as soon as what is freed later has been freed */
-static long free_memory(void)
+/**
+ * struct memory - what the kernel has, in KiB, caches aside
+ * @free: pages
+ * @objects: pages of slab caches that nobody can reclaim
+ */
+struct memory {
+	long free, objects;
+};
+
+/* As soon as what is freed later has been freed */
+static struct memory memory_now(void)
 {
+	struct memory m = { -1, -1 };
 	char line[128];
-	long kib = -1;
 	FILE *f;
 
 	sleep_us(200000);
 	write_file("/proc/sys/vm/drop_caches", "3");
 	sleep_us(100000);
 	f = fopen("/proc/meminfo", "r");
-	while (f && kib < 0 && fgets(line, sizeof(line), f))
-		if (sscanf(line, "MemFree: %ld", &kib) != 1)
-			kib = -1;
-	if (f)
-		fclose(f);
-	return kib;
+	if (!f)
+		die("meminfo");
+	while (fgets(line, sizeof(line), f)) {
+		if (!strncmp(line, "MemFree:", 8))
+			m.free = atol(line + 8);
+		if (!strncmp(line, "SUnreclaim:", 11))
+			m.objects = atol(line + 11);
+	}
+	fclose(f);
+	return m;
+}
+
+static void expect_same(struct __test_metadata *_metadata, struct memory before)
+{
+	struct memory after = memory_now();
+
+	TH_LOG("KiB free: %ld before, %ld after; objects: %ld, %ld", before.free, after.free,
+	       before.objects, after.objects);
+	EXPECT_LT(0, before.free);
+	EXPECT_LT(0, before.objects);
+	EXPECT_GT(SLACK, before.free - after.free);
+	EXPECT_GT(SLACK, after.objects - before.objects);
+}
+
+/* Interrupts, doorbells and a zone of a VM with or without an interrupt controller */
+static void add_eventfds(struct vm *vm, unsigned int i)
+{
+	struct hv_coalesced_mmio_zone zone = { .addr = GUEST_MMIO, .size = PAGE };
+	struct hv_ioeventfd io = { .addr = 0x100, .len = 2, .flags = HV_IOEVENTFD_FLAG_PIO };
+	struct hv_irqfd irq = { .gsi = 5 };
+
+	io.fd = eventfd(0, EFD_CLOEXEC);
+	must(io.fd);
+	irq.fd = io.fd;
+	must(hv_ioctl(vm->fd, HV_IOEVENTFD, &io));
+	if (vm->irqchip) {
+		must(hv_ioctl(vm->fd, HV_IRQFD, &irq));
+		must(hv_ioctl(vm->fd, HV_CREATE_PIT2, &(struct hv_pit_config){}));
+	}
+	if (i & 2) {
+		io.flags |= HV_IOEVENTFD_FLAG_DEASSIGN;
+		must(hv_ioctl(vm->fd, HV_IOEVENTFD, &io));
+	}
+	/* The VM keeps it. */
+	close(io.fd);
+	must(hv_ioctl(vm->fd, HV_REGISTER_COALESCED_MMIO, &zone));
 }
 
 /* Make a VM, run it, log, change slots, and close it in one of the possible orders. */
@@ -49,11 +99,13 @@ static void cycle(uint8_t *mem, unsigned int i)
 	struct vm *vm = vm_create(i & 1 ? VM_IRQCHIP : 0);
 	struct hv_dirty_log log = { .slot = 1 };
 	static uint64_t bits[NPAGES / 64];
-	struct vcpu *vcpu;
+	struct vcpu *vcpu, *other;
 
 	log.dirty_bitmap = (uintptr_t)bits;
 	vm_load(vm, "basic");
 	vcpu = vcpu_create(vm, 0);
+	other = vcpu_create(vm, 1);
+	add_eventfds(vm, i);
 	vcpu_long_mode(vcpu, NULL);
 	must(vm_slot(vm, 1, GPA, NPAGES * PAGE, mem, i & 2 ? HV_MEM_LOG_DIRTY_PAGES : 0));
 	guest_call(vcpu, "touch", GPA, NPAGES, i);
@@ -63,6 +115,11 @@ static void cycle(uint8_t *mem, unsigned int i)
 		must(vm_slot(vm, 1, 0, 0, NULL, 0));
 	if (i & 8)
 		close(hv_ioctl(vcpu->fd, HV_GET_STATS_FD, 0));
+	if (i & 16) {
+		close(vm->fd);
+		vm->fd = -1;
+	}
+	vcpu_free(other);
 	vcpu_free(vcpu);
 	vm_free(vm);
 }
@@ -100,26 +157,24 @@ TEST(reclaim)
 TEST(vms)
 {
 	uint8_t *mem = ram_alloc(NPAGES * PAGE);
-	long before, after;
+	struct memory before;
 	unsigned int i;
 
 	memset(mem, 1, NPAGES * PAGE);
 	for (i = 0; i < 32; i++)
 		cycle(mem, i);
-	before = free_memory();
+	before = memory_now();
 	for (i = 0; i < CYCLES; i++)
 		cycle(mem, i);
-	after = free_memory();
-	TH_LOG("%ld KiB free before, %ld after", before, after);
-	EXPECT_LT(0, before);
-	EXPECT_GT(SLACK, before - after);
+	expect_same(_metadata, before);
 }
 
 /* Slots come, are touched and go, three thousand times; as many at a time as there can be. */
 TEST(slots)
 {
 	struct vm *vm = vm_create(0);
-	long before, after, nr = check_cap(vm->fd, HV_CAP_NR_MEMSLOTS), i, round;
+	long nr = check_cap(vm->fd, HV_CAP_NR_MEMSLOTS), i, round;
+	struct memory before;
 	uint8_t *mem = ram_alloc(NPAGES * PAGE);
 	struct vcpu *vcpu;
 
@@ -131,7 +186,7 @@ TEST(slots)
 	vcpu = vcpu_create(vm, 0);
 	vcpu_long_mode(vcpu, NULL);
 	memset(mem, 1, NPAGES * PAGE);
-	before = free_memory();
+	before = memory_now();
 	for (round = 0; round < 6; round++) {
 		for (i = 1; i < nr; i++)
 			ASSERT_EQ(0, vm_slot(vm, i, GPA + i * GAP, PAGE,
@@ -141,9 +196,7 @@ TEST(slots)
 		for (i = 1; i < nr; i++)
 			ASSERT_EQ(0, vm_slot(vm, i, 0, 0, NULL, 0));
 	}
-	after = free_memory();
-	TH_LOG("%ld KiB free before, %ld after", before, after);
-	EXPECT_GT(SLACK, before - after);
+	expect_same(_metadata, before);
 	vcpu_free(vcpu);
 	vm_free(vm);
 }
