@@ -10,6 +10,8 @@
 #include "kselftest_harness.h"
 
 #define GPA	0x10000000UL
+/* Calls of each of two threads */
+#define ROUNDS	500U
 
 /* Any edu device, also one without IOMMU */
 static bool edu_any(unsigned int n, bdf_t bdf)
@@ -172,6 +174,61 @@ TEST_F(refusal, memory)
 	EXPECT_REFUSED(EFAULT, MEMORY, "slot 7");
 	must(vm_slot(self->vm, 7, GPA, PAGE, hole, HV_MEM_NO_DMA));
 	EXPECT_EQ(0, edu_assign(self->vm, &self->edu, HV_ASSIGN_WITHOUT_RESET, NULL));
+}
+
+struct assigner {
+	struct vm *vm;
+	struct edu *edu;
+	pthread_t thread;
+	unsigned int refused;
+	long other;		/* what came instead of a refusal */
+};
+
+static void *assign_often(void *arg)
+{
+	struct assigner *a = arg;
+	long ret;
+
+	while (a->refused < ROUNDS && !a->other) {
+		ret = edu_assign(a->vm, a->edu, HV_ASSIGN_WITHOUT_RESET, NULL);
+		if (ret == -EFAULT)
+			a->refused++;
+		else
+			a->other = ret ?: 1;
+	}
+	return NULL;
+}
+
+/* None of the two calls at a time takes the slots that the other has got so far for all. */
+TEST_F(refusal, memory_of_two)
+{
+	void *hole = mmap(NULL, PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct assigner a[2] = {};
+	unsigned int i;
+
+	if (!assignable(self))
+		SKIP(return, NOT_HERE);
+	close(self->edu.fd);
+	self->edu.fd = -1;
+	for (i = 0; i < 2; i++)
+		a[i] = (struct assigner){ .vm = self->vm, .edu = edu_open(i) };
+	if (!a[0].edu || !a[1].edu)
+		SKIP(return, "no edu device of each kind");
+	must(vm_slot(self->vm, 7, GPA, PAGE, hole, 0));
+	for (i = 0; i < 2; i++)
+		ASSERT_EQ(0, pthread_create(&a[i].thread, NULL, assign_often, &a[i]));
+	for (i = 0; i < 2; i++) {
+		pthread_join(a[i].thread, NULL);
+		EXPECT_EQ(0, a[i].other);
+		EXPECT_EQ(ROUNDS, a[i].refused);
+	}
+	EXPECT_EQ(0, vm_stat(self->vm, "devices"));
+	EXPECT_EQ(0, vm_stat(self->vm, "pinned_bytes"));
+	must(vm_slot(self->vm, 7, 0, 0, NULL, 0));
+	for (i = 0; i < 2; i++) {
+		EXPECT_EQ(0, edu_assign(self->vm, a[i].edu, HV_ASSIGN_WITHOUT_RESET, NULL));
+		edu_close(a[i].edu);
+	}
 }
 
 /* VT-d in QEMU translates 39 bits; others may do more. */
