@@ -144,7 +144,7 @@ static unsigned int nr_missing;
 
 static void missing(const char *name)
 {
-	printf("# never happened: %s\n", name);
+	fprintf(stderr, "# never happened: %s\n", name);
 	nr_missing++;
 }
 

@@ -413,18 +413,18 @@ void memory_report(void (*missing)(const char *name))
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_LEN(operations); i++) {
-		printf("# %s: %lu of %lu%s\n", operations[i].name, done[i],
-		       tried[i], operations[i].possible() ? "" : ", not possible here");
+		fprintf(stderr, "# %s: %lu of %lu%s\n", operations[i].name, done[i], tried[i],
+			operations[i].possible() ? "" : ", not possible here");
 		if (operations[i].possible() && !done[i])
 			missing(operations[i].name);
 	}
 	for (i = 0; i < ARRAY_LEN(events); i++) {
 		nr = event(events[i].name) - before[i];
-		printf("# %s%lu\n", events[i].name, nr);
+		fprintf(stderr, "# %s%lu\n", events[i].name, nr);
 		if (events[i].possible() && !nr)
 			missing(events[i].name);
 	}
-	printf("# pages merged at a time: %lu\n", most_merged);
+	fprintf(stderr, "# pages merged at a time: %lu\n", most_merged);
 	if (if_ksm() && !most_merged)
 		missing("pages_sharing");
 }
