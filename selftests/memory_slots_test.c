@@ -210,19 +210,64 @@ TEST_F(slots, many)
 			  guest_load(self->vcpu, GPA + 2 * (i * 7 % n) * PAGE));
 }
 
-/* As many as HV_CAP_NR_MEMSLOTS promises. */
-TEST_F(slots, all)
+static uint64_t tsc(void)
 {
-	long max = check_cap(self->vm->fd, HV_CAP_NR_MEMSLOTS), i;
+	uint32_t low, high;
 
-	if (max > 1024)
-		SKIP(return, "%ld slots are too many to try", max);
-	for (i = 1; i < max; i++)
-		ASSERT_EQ(0, vm_slot(self->vm, i, GPA + 2 * i * PAGE, PAGE, self->a, 0));
+	asm volatile("rdtsc" : "=a" (low), "=d" (high));
+	return (uint64_t)high << 32 | low;
+}
+
+/*
+ * Thousands of slots, if HV_CAP_NR_MEMSLOTS allows, in an order that always inserts in the middle;
+ * each is found, what is between them isn't. Every second one has the same memory, whose end the
+ * guest sees in all of them.
+ */
+TEST_F_TIMEOUT(slots, thousands, 240)
+{
+	long max = check_cap(self->vm->fd, HV_CAP_NR_MEMSLOTS), n = max - 1, i, at;
+	uint64_t start, first = 0, last = 0;
+
+	if (n > 4000)
+		n = 4000;
+	EXPECT_EQ(-EINVAL, vm_slot(self->vm, max, GPA, PAGE, self->a, 0));
+	EXPECT_EQ(0, vm_slot(self->vm, max - 1, GPA, PAGE, self->a, 0));
+	EXPECT_EQ(0, vm_slot(self->vm, max - 1, 0, 0, NULL, 0));
 	*(uint64_t *)self->a = 0x77;
-	EXPECT_EQ(0x77, guest_load(self->vcpu, GPA + 2 * PAGE));
-	EXPECT_EQ(0x77, guest_load(self->vcpu, GPA + 2 * (max - 1) * PAGE));
-	EXPECT_EQ(MISSING, guest_load(self->vcpu, GPA + 3 * PAGE));
+	*(uint64_t *)(self->a + PAGE) = 0x78;
+	for (i = 0; i < n; i++) {
+		at = i * 211 % n;
+		start = tsc();
+		ASSERT_EQ(0, vm_slot(self->vm, 1 + i, GPA + 2 * at * PAGE, PAGE,
+				     self->a + (at & 1) * PAGE, 0));
+		if (i < 100)
+			first += tsc() - start;
+		if (i >= n - 100)
+			last += tsc() - start;
+	}
+	for (i = 0; i < n; i += i < 200 || i > n - 200 ? 1 : 97)
+		ASSERT_EQ(0x77 + (i & 1), guest_load(self->vcpu, GPA + 2 * i * PAGE)) {
+			TH_LOG("%ld", i);
+		}
+	for (i = 0; i < n; i += 997)
+		ASSERT_EQ(MISSING, guest_load(self->vcpu, GPA + (2 * i + 1) * PAGE));
+	/* The memory changes: every slot that has it shows that. */
+	ASSERT_EQ(0, madvise(self->a, PAGE, MADV_DONTNEED));
+	for (i = 0; i < n; i += i < 200 || i > n - 200 ? 1 : 97)
+		ASSERT_EQ(i & 1 ? 0x78 : 0, guest_load(self->vcpu, GPA + 2 * i * PAGE)) {
+			TH_LOG("%ld", i);
+		}
+	for (i = 0; i < n; i += 2)
+		ASSERT_EQ(0, vm_slot(self->vm, 1 + i, 0, 0, NULL, 0));
+	for (i = 0; i < n; i += 97) {
+		at = i * 211 % n;
+		ASSERT_EQ(i & 1 ? (at & 1 ? 0x78 : 0) : MISSING,
+			  guest_load(self->vcpu, GPA + 2 * at * PAGE)) {
+			TH_LOG("%ld", i);
+		}
+	}
+	TH_LOG("cycles to add one of the first 100 slots: %lu, of the last 100: %lu",
+	       (unsigned long)first / 100, (unsigned long)last / 100);
 }
 
 TEST_F(slots, high_addresses)

@@ -8,7 +8,8 @@
 
 #include <linux/types.h>
 
-#define HV_MAX_MEMSLOTS		512
+/* As many as KVM has; a change costs more the more there are, see bench.rst */
+#define HV_MAX_MEMSLOTS		32764
 
 /* Length limit of one slot, in pages: what fits the dirty log's bitmap interfaces. */
 #define HV_MAX_SLOT_PAGES	((1ULL << 31) - 1)

@@ -16,7 +16,7 @@
 
 static struct hv_memslots *memslots_alloc(unsigned int nr)
 {
-	struct hv_memslots *slots = kvzalloc(hv_slots_size(nr), GFP_KERNEL_ACCOUNT);
+	struct hv_memslots *slots = kvmalloc(hv_slots_size(nr), GFP_KERNEL_ACCOUNT);
 
 	if (slots)
 		hv_slots_layout(slots, nr);

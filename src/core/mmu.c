@@ -679,8 +679,10 @@ static void mmu_zap_all(struct hv_vm *vm)
 	/* Faults that have chosen how to map before now start again. */
 	WRITE_ONCE(mmu->invalidate_seq, mmu->invalidate_seq + 1);
 	slots = hv_vm_memslots(vm);
-	for (i = 0; i < slots->nr; i++)
+	for (i = 0; i < slots->nr; i++) {
 		hv_mmu_unmap(vm, slots->slot[i].gfn, slots->slot[i].npages, true, true, &tables);
+		cond_resched_rwlock_write(&mmu->lock);
+	}
 	seq = mmu->unmap_seq;
 	write_unlock(&mmu->lock);
 	srcu_read_unlock(&vm->srcu, idx);

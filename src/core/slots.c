@@ -7,6 +7,7 @@
 #include <linux/types.h>
 #ifdef __KERNEL__
 #include <linux/minmax.h>
+#include <linux/string.h>
 #endif
 #include <hv/slots.h>
 
@@ -45,6 +46,38 @@ const struct hv_memslot *hv_memslot_find(const struct hv_memslots *slots, u64 gf
 	return NULL;
 }
 
+/* Place in by_id of the first slot that has this number or a higher one */
+static unsigned int slot_id_bound(const struct hv_memslots *slots, u32 id)
+{
+	unsigned int lo = 0, hi = slots->nr;
+
+	while (lo < hi) {
+		unsigned int mid = lo + (hi - lo) / 2;
+
+		if (slots->slot[slots->by_id[mid]].id < id)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+/* Place in by_hva of the first slot that begins there or above */
+static unsigned int slot_hva_bound(const struct hv_memslots *slots, u64 hva)
+{
+	unsigned int lo = 0, hi = slots->nr;
+
+	while (lo < hi) {
+		unsigned int mid = lo + (hi - lo) / 2;
+
+		if (slots->slot[slots->by_hva[mid]].hva < hva)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
 /**
  * hv_memslot_by_id - the slot with a number
  * @slots: slots; kept alive by the caller (vm->srcu)
@@ -54,19 +87,10 @@ const struct hv_memslot *hv_memslot_find(const struct hv_memslots *slots, u64 gf
  */
 const struct hv_memslot *hv_memslot_by_id(const struct hv_memslots *slots, u32 id)
 {
-	unsigned int lo = 0, hi = slots->nr;
+	unsigned int i = slot_id_bound(slots, id);
 
-	while (lo < hi) {
-		unsigned int mid = lo + (hi - lo) / 2;
-		const struct hv_memslot *slot = &slots->slot[slots->by_id[mid]];
-
-		if (slot->id == id)
-			return slot;
-		if (slot->id < id)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
+	if (i < slots->nr && slots->slot[slots->by_id[i]].id == id)
+		return &slots->slot[slots->by_id[i]];
 	return NULL;
 }
 
@@ -217,74 +241,89 @@ size_t hv_slots_size(unsigned int nr)
 }
 
 /**
- * hv_slots_layout - lay out a set of slots
- * @slots: hv_slots_size(@nr) bytes, zeroed
+ * hv_slots_layout - lay out a set of slots, empty as yet
+ * @slots: hv_slots_size(@nr) bytes
  * @nr: number of slots that there shall be room for
  */
 void hv_slots_layout(struct hv_memslots *slots, unsigned int nr)
 {
+	slots->generation = 0;
+	slots->nr = 0;
 	slots->hva_end = (u64 *)&slots->slot[nr];
 	slots->by_hva = (u16 *)&slots->hva_end[nr];
 	slots->by_id = &slots->by_hva[nr];
 }
 
-#define SLOT_NONE	(~0u)
+/* Take entry @i out of an index, whose slot leaves the array of slots. */
+static void index_remove(u16 *index, unsigned int nr, unsigned int i)
+{
+	unsigned int place = index[i], j;
 
-/**
- * struct slot_change - what becomes of the places of an array
- * @gone: place that is taken out first, SLOT_NONE: none
- * @at: place that then comes in before what is there, SLOT_NONE: none
+	memmove(&index[i], &index[i + 1], (nr - i - 1) * sizeof(*index));
+	for (j = 0; j < nr - 1; j++)
+		index[j] -= index[j] > place;
+}
+
+/* Put a slot, which comes in at @place of the array, into an index at @i. */
+static void index_insert(u16 *index, unsigned int nr, unsigned int i, unsigned int place)
+{
+	unsigned int j;
+
+	for (j = 0; j < nr; j++)
+		index[j] += index[j] >= place;
+	memmove(&index[i + 1], &index[i], (nr - i) * sizeof(*index));
+	index[i] = place;
+}
+
+static void slots_remove(struct hv_memslots *to, unsigned int by_id, unsigned int by_hva)
+{
+	unsigned int place = to->by_id[by_id], nr = to->nr;
+
+	index_remove(to->by_id, nr, by_id);
+	index_remove(to->by_hva, nr, by_hva);
+	memmove(&to->slot[place], &to->slot[place + 1], (nr - place - 1) * sizeof(*to->slot));
+	to->nr--;
+}
+
+static void slots_insert(struct hv_memslots *to, unsigned int by_id, unsigned int by_hva,
+			 const struct hv_memslot *new)
+{
+	unsigned int place = slot_lower_bound(to, new->gfn), nr = to->nr;
+
+	index_insert(to->by_id, nr, by_id, place);
+	index_insert(to->by_hva, nr, by_hva, place);
+	memmove(&to->slot[place + 1], &to->slot[place], (nr - place) * sizeof(*to->slot));
+	to->slot[place] = *new;
+	to->nr++;
+}
+
+/*
+ * Entry @first of by_hva came or went. As soon as the greatest end is again what it was for the
+ * same slot, it is for all that follow.
  */
-struct slot_change {
-	unsigned int gone;
-	unsigned int at;
-};
-
-/* Where the slot is that was at @i */
-static unsigned int slot_moved(const struct slot_change *c, unsigned int i)
+static void slots_fix_ends(struct hv_memslots *to, const struct hv_memslots *from,
+			   unsigned int first)
 {
-	if (c->gone != SLOT_NONE && i > c->gone)
-		i--;
-	return c->at != SLOT_NONE && i >= c->at ? i + 1 : i;
-}
+	unsigned int i, was = 0;
+	u64 end = first ? from->hva_end[first - 1] : 0;
 
-static bool slot_before_by_hva(const struct hv_memslot *a, const struct hv_memslot *b)
-{
-	return a->hva < b->hva;
-}
+	memcpy(to->hva_end, from->hva_end, first * sizeof(*to->hva_end));
+	for (i = first; i < to->nr; i++) {
+		const struct hv_memslot *slot = &to->slot[to->by_hva[i]];
 
-static bool slot_before_by_id(const struct hv_memslot *a, const struct hv_memslot *b)
-{
-	return a->id < b->id;
-}
-
-/* Make an index of @to from the one of the array before. */
-static void slots_reindex(const struct hv_memslots *to, u16 *index, const u16 *from,
-			  unsigned int nr, const struct slot_change *c,
-			  bool (*before)(const struct hv_memslot *a, const struct hv_memslot *b))
-{
-	bool insert = c->at != SLOT_NONE;
-	unsigned int i, n = 0;
-
-	for (i = 0; i < nr; i++) {
-		unsigned int place;
-
-		if (from[i] == c->gone)
-			continue;
-		place = slot_moved(c, from[i]);
-		if (insert && before(&to->slot[c->at], &to->slot[place])) {
-			index[n++] = c->at;
-			insert = false;
-		}
-		index[n++] = place;
+		was = from->nr - (to->nr - i);
+		end = max(end, slot->hva + (slot->npages << SLOT_PAGE_SHIFT));
+		if (i > first && end == from->hva_end[was])
+			break;
+		to->hva_end[i] = end;
 	}
-	if (insert)
-		index[n] = c->at;
+	if (i < to->nr)
+		memcpy(&to->hva_end[i], &from->hva_end[was], (to->nr - i) * sizeof(*to->hva_end));
 }
 
 /**
  * hv_slots_apply - make the array that follows from a change
- * @to: the new array, laid out for one entry more than @from has, or as many for a deletion
+ * @to: the new array, laid out for one entry more than @from has, or as many but for a creation
  * @from: the present slots
  * @op: HV_SLOT_CREATE, HV_SLOT_DELETE, HV_SLOT_MOVE or HV_SLOT_FLAGS
  * @new: the slot, as hv_slots_check() gave it
@@ -292,38 +331,23 @@ static void slots_reindex(const struct hv_memslots *to, u16 *index, const u16 *f
 void hv_slots_apply(struct hv_memslots *to, const struct hv_memslots *from,
 		    enum hv_slot_op op, const struct hv_memslot *new)
 {
-	struct slot_change c = { SLOT_NONE, SLOT_NONE };
-	bool insert = op != HV_SLOT_DELETE;
-	unsigned int i, n = 0;
-	u64 end = 0;
+	unsigned int by_id = slot_id_bound(from, new->id), by_hva = slot_hva_bound(from, new->hva);
+	unsigned int nr = from->nr;
 
-	for (i = 0; i < from->nr; i++) {
-		const struct hv_memslot *slot = &from->slot[i];
-
-		if (slot->id == new->id) {
-			c.gone = i;
-			continue;
-		}
-		if (insert && new->gfn < slot->gfn) {
-			c.at = n;
-			to->slot[n++] = *new;
-			insert = false;
-		}
-		to->slot[n++] = *slot;
-	}
-	if (insert) {
-		c.at = n;
-		to->slot[n++] = *new;
-	}
-	to->nr = n;
+	to->nr = nr;
 	to->generation = from->generation + 1;
+	memcpy(to->slot, from->slot, nr * sizeof(*to->slot));
+	memcpy(to->by_id, from->by_id, nr * sizeof(*to->by_id));
+	memcpy(to->by_hva, from->by_hva, nr * sizeof(*to->by_hva));
 
-	slots_reindex(to, to->by_hva, from->by_hva, from->nr, &c, slot_before_by_hva);
-	slots_reindex(to, to->by_id, from->by_id, from->nr, &c, slot_before_by_id);
-	for (i = 0; i < n; i++) {
-		const struct hv_memslot *slot = &to->slot[to->by_hva[i]];
-
-		end = max(end, slot->hva + (slot->npages << SLOT_PAGE_SHIFT));
-		to->hva_end[i] = end;
-	}
+	/* Others may have the same memory. */
+	while (op != HV_SLOT_CREATE && from->by_hva[by_hva] != from->by_id[by_id])
+		by_hva++;
+	if (op == HV_SLOT_FLAGS)
+		to->slot[to->by_id[by_id]] = *new;
+	if (op == HV_SLOT_DELETE || op == HV_SLOT_MOVE)
+		slots_remove(to, by_id, by_hva);
+	if (op == HV_SLOT_CREATE || op == HV_SLOT_MOVE)
+		slots_insert(to, by_id, by_hva, new);
+	slots_fix_ends(to, from, to->nr == nr ? nr : by_hva);
 }
