@@ -138,6 +138,7 @@ struct acpi_tables {
 	struct acpi_madt madt __aligned(16);
 };
 
+_Static_assert(!offsetof(struct acpi_tables, rsdp), "the RSDP is at ACPI_ADDR");
 _Static_assert(sizeof(struct acpi_tables) <= RESET_VECTOR - ACPI_ADDR, "tables fit");
 
 static uint8_t checksum(const void *data, size_t size)
@@ -205,7 +206,29 @@ static void build_mcfg(struct acpi_mcfg *mcfg)
 
 /* ---- the DSDT ---- */
 
-static void describe_pci(struct aml *a)
+/* 6.2.13: which line of the IOAPIC each interrupt pin of the bus is */
+static void describe_pins(const struct vm *vm, struct aml *a)
+{
+	unsigned int slot, count = 0;
+
+	for (slot = 0; slot < vm->pci.count; slot++)
+		count += !!vm->pci.slots[slot]->pin;
+	aml_name(a, "_PRT");
+	aml_open_package(a, count);
+	for (slot = 0; slot < vm->pci.count; slot++) {
+		if (!vm->pci.slots[slot]->pin)
+			continue;
+		aml_open_package(a, 4);
+		aml_integer(a, slot << 16 | 0xffff);
+		aml_integer(a, vm->pci.slots[slot]->pin - 1);
+		aml_integer(a, 0);
+		aml_integer(a, vm->pci.slots[slot]->gsi);
+		aml_close(a);
+	}
+	aml_close(a);
+}
+
+static void describe_pci(const struct vm *vm, struct aml *a)
 {
 	aml_open(a, AML_DEVICE, "PCI0");
 	aml_name(a, "_HID");
@@ -217,8 +240,10 @@ static void describe_pci(struct aml *a)
 	aml_open_resources(a);
 	aml_bus_numbers(a, 0, 0);
 	aml_io(a, PCI_ADDRESS_PORT, 8);
+	aml_io_window(a, PCI_PORTS_BASE, PCI_PORTS_SIZE);
 	aml_memory_window(a, PCI_WINDOW_BASE, PCI_WINDOW_SIZE);
 	aml_close_resources(a);
+	describe_pins(vm, a);
 	aml_close(a);
 
 	/* the configuration space belongs to the board (PCI Firmware 3.3, 4.1.2) */
@@ -270,7 +295,7 @@ static void describe_power_button(struct aml *a)
 	aml_close(a);
 }
 
-static void build_dsdt(struct acpi_dsdt *dsdt)
+static void build_dsdt(const struct vm *vm, struct acpi_dsdt *dsdt)
 {
 	static const uint8_t s5[] = { ACPI_S5_TYPE, ACPI_S5_TYPE, 0, 0 };
 	struct aml a = { };
@@ -278,7 +303,7 @@ static void build_dsdt(struct acpi_dsdt *dsdt)
 	aml_name(&a, "\\_S5");
 	aml_package(&a, s5, sizeof(s5));
 	aml_open(&a, AML_SCOPE, "\\_SB");
-	describe_pci(&a);
+	describe_pci(vm, &a);
 	describe_serial(&a);
 	describe_power_button(&a);
 	aml_close(&a);
@@ -302,11 +327,9 @@ static void build_rsdp(struct acpi_rsdp *rsdp)
 
 /**
  * acpi_build() - put the tables into guest memory at ACPI_ADDR
- * @vm: the VM
- *
- * Return: guest-physical address of the RSDP.
+ * @vm: the VM, with all devices on the bus
  */
-uint64_t acpi_build(struct vm *vm)
+void acpi_build(struct vm *vm)
 {
 	struct acpi_tables *t = vm_memory(vm, ACPI_ADDR, sizeof(*t));
 
@@ -316,10 +339,9 @@ uint64_t acpi_build(struct vm *vm)
 	t->xsdt.table[2] = ACPI_ADDR + offsetof(struct acpi_tables, mcfg);
 	finish(&t->xsdt.h, "XSDT", 1, sizeof(t->xsdt));
 	build_fadt(&t->fadt);
-	build_dsdt(&t->dsdt);
+	build_dsdt(vm, &t->dsdt);
 	build_mcfg(&t->mcfg);
 	build_madt(&t->madt, vm->opt->cpus);
-	return ACPI_ADDR + offsetof(struct acpi_tables, rsdp);
 }
 
 /**

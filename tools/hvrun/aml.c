@@ -167,6 +167,18 @@ void aml_string(struct aml *a, const char *text)
 }
 
 /**
+ * aml_open_package() - begin a package, which aml_close() ends
+ * @a: code
+ * @count: how many objects follow
+ */
+void aml_open_package(struct aml *a, unsigned int count)
+{
+	byte(a, PACKAGE_OP);
+	open_here(a);
+	byte(a, count);
+}
+
+/**
  * aml_package() - a package of bytes
  * @a: code
  * @values: the bytes
@@ -176,9 +188,7 @@ void aml_package(struct aml *a, const uint8_t *values, unsigned int count)
 {
 	unsigned int i;
 
-	byte(a, PACKAGE_OP);
-	open_here(a);
-	byte(a, count);
+	aml_open_package(a, count);
 	for (i = 0; i < count; i++) {
 		byte(a, BYTE_PREFIX);
 		byte(a, values[i]);
@@ -276,24 +286,41 @@ void aml_interrupt(struct aml *a, uint32_t gsi)
 	number(a, gsi, 4);
 }
 
+/* A range of 16-bit numbers that a host bridge hands down (6.4.3.5.3) */
+static void word_window(struct aml *a, uint8_t type, uint8_t flags, uint16_t base, uint16_t length)
+{
+	byte(a, 0x88);
+	number(a, 13, 2);
+	byte(a, type);
+	byte(a, 3 << 2);	/* minimum and maximum are fixed; producer */
+	byte(a, flags);
+	number(a, 0, 2);	/* granularity */
+	number(a, base, 2);
+	number(a, base + length - 1, 2);
+	number(a, 0, 2);	/* translation */
+	number(a, length, 2);
+}
+
 /**
- * aml_bus_numbers() - PCI busses below a host bridge (6.4.3.5.3)
+ * aml_bus_numbers() - PCI busses below a host bridge
  * @a: code
  * @first: first bus
  * @last: last bus
  */
 void aml_bus_numbers(struct aml *a, uint16_t first, uint16_t last)
 {
-	byte(a, 0x88);
-	number(a, 13, 2);
-	byte(a, 2);		/* bus numbers */
-	byte(a, 3 << 2);	/* minimum and maximum are fixed; producer */
-	byte(a, 0);
-	number(a, 0, 2);	/* granularity */
-	number(a, first, 2);
-	number(a, last, 2);
-	number(a, 0, 2);	/* translation */
-	number(a, last - first + 1, 2);
+	word_window(a, 2, 0, first, last - first + 1);
+}
+
+/**
+ * aml_io_window() - ports that a host bridge hands down
+ * @a: code
+ * @base: first
+ * @length: how many
+ */
+void aml_io_window(struct aml *a, uint16_t base, uint16_t length)
+{
+	word_window(a, 1, 3, base, length);	/* 3: all of them, not only those of ISA */
 }
 
 /**

@@ -16,7 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define AML_MAX		1024	/* bytes of a table's code */
+#define AML_MAX		2048	/* bytes of a table's code */
 #define AML_DEPTH	8
 
 /**
@@ -47,6 +47,7 @@ void aml_name(struct aml *a, const char *name);
 void aml_integer(struct aml *a, uint32_t value);
 void aml_eisa_id(struct aml *a, const char *id);
 void aml_string(struct aml *a, const char *text);
+void aml_open_package(struct aml *a, unsigned int count);
 void aml_package(struct aml *a, const uint8_t *values, unsigned int count);
 void aml_notify(struct aml *a, const char *device, uint8_t value);
 
@@ -54,6 +55,7 @@ void aml_io(struct aml *a, uint16_t base, uint8_t length);
 void aml_memory(struct aml *a, uint32_t base, uint32_t length);
 void aml_interrupt(struct aml *a, uint32_t gsi);
 void aml_bus_numbers(struct aml *a, uint16_t first, uint16_t last);
+void aml_io_window(struct aml *a, uint16_t base, uint16_t length);
 void aml_memory_window(struct aml *a, uint32_t base, uint32_t length);
 
 #endif

@@ -3,13 +3,15 @@
  * PCI functions of the host on the guest's bus (Documentation/assignment.rst).
  *
  * Configuration space is the kernel's copy, read and written through the function's file. What
- * the guest sets there is acted upon here: BARs become memory slots over mappings of the file, and
- * messages are given to the kernel, which delivers them. The MSI-X table is a table of ours, as the
- * page that has the function's own can't be mapped. Not shown are BARs of ports, the expansion
- * ROM and the interrupt pin.
+ * the guest sets there is acted upon here: BARs of memory become memory slots over mappings of the
+ * file, and messages are given to the kernel, which delivers them. The MSI-X table is a table of
+ * ours, as the page that has the function's own can't be mapped. Of the expansion ROM the guest
+ * sees a copy, ports are read and written through the file. Each function has a line of the IOAPIC
+ * for its interrupt pin.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -18,7 +20,7 @@
 
 #include "pci.h"
 
-#define NR_BARS		6
+#define NR_BARS		(HV_PCI_REGION_ROM + 1)	/* the last one is the ROM's */
 #define NR_PIECES	2		/* before and behind the pages of the MSI-X table */
 #define MAX_MSI		32
 #define PAGE_BYTES	0x1000u
@@ -32,24 +34,30 @@
  * @size: bytes, whole pages; 0: none
  * @map: the registers in this process
  * @slot: memory slot
+ * @flags: HV_MEM_*
  */
 struct piece {
 	uint64_t offset;
 	uint64_t size;
 	void *map;
 	unsigned int slot;
+	uint32_t flags;
 };
 
 /**
- * struct bar - a memory BAR of the function
- * @size: bytes, 0: absent, or not shown
+ * struct bar - a BAR of the function, or its expansion ROM
+ * @reg: its register
+ * @size: bytes, 0: absent
+ * @is_port: it has ports, else memory
  * @is_64: its upper half is in the next register
  * @mapped: the guest decodes it, at @gpa
  * @gpa: address
  * @pieces: slots
  */
 struct bar {
+	unsigned int reg;
 	uint64_t size;
+	bool is_port;
 	bool is_64;
 	bool mapped;
 	uint64_t gpa;
@@ -78,6 +86,7 @@ struct message {
  * @info: what it is
  * @msi: offset of the MSI capability, 0: none
  * @msix: offset of the MSI-X capability, 0: none
+ * @pcie: offset of the PCI Express capability, 0: none
  * @bars: guarded by vm->pci.lock
  * @lock: guards what follows; taken inside vm->pci.lock
  * @mode: HV_PCI_IRQ_*
@@ -90,7 +99,7 @@ struct assigned {
 	const char *path;
 	int fd;
 	struct hv_pci_info info;
-	unsigned int msi, msix;
+	unsigned int msi, msix, pcie;
 	struct bar bars[NR_BARS];
 	pthread_mutex_t lock;
 	uint32_t mode;
@@ -151,7 +160,10 @@ static void irq_call(struct assigned *a, unsigned long call, void *arg)
 
 static void set_mode(struct assigned *a, uint32_t mode, unsigned int count)
 {
-	struct hv_pci_irqs irqs = { .size = sizeof(irqs), .mode = mode, .count = count };
+	struct hv_pci_irqs irqs = {
+		.size = sizeof(irqs), .mode = mode, .count = count,
+		.gsi = mode == HV_PCI_IRQ_INTX ? a->pci.gsi : 0,
+	};
 	unsigned int i;
 
 	if (mode == a->mode)
@@ -227,6 +239,8 @@ static void update_interrupts(struct assigned *a)
 			update_msix_vector(a, i);
 	} else if (msi & PCI_MSI_FLAGS_ENABLE) {
 		update_msi(a, msi);
+	} else if (a->pci.pin) {
+		set_mode(a, HV_PCI_IRQ_INTX, 1);
 	} else {
 		set_mode(a, HV_PCI_IRQ_NONE, 0);
 	}
@@ -258,7 +272,7 @@ static bool set_slot(struct assigned *a, const struct piece *piece, uint64_t gpa
 {
 	struct hv_userspace_memory_region slot = {
 		.slot = piece->slot,
-		.flags = HV_MEM_NO_DMA,
+		.flags = piece->flags,
 		.guest_phys_addr = gpa + piece->offset,
 		.memory_size = size,
 		.userspace_addr = (uintptr_t)piece->map,
@@ -287,69 +301,81 @@ static void map_bar(struct assigned *a, struct bar *bar, bool mapped, uint64_t g
 			set_slot(a, &bar->pieces[i], gpa, bar->pieces[i].size);
 }
 
+static bool within(uint64_t addr, uint64_t size, uint64_t base, uint64_t room)
+{
+	return addr >= base && size <= room && addr - base <= room - size;
+}
+
+static void update_bar(struct assigned *a, struct bar *bar, uint16_t command)
+{
+	uint64_t addr = config32(a, bar->reg);
+
+	/* The windows are all that there is, as for other devices. */
+	if (bar->is_port) {
+		addr &= PCI_BASE_ADDRESS_IO_MASK;
+		map_bar(a, bar, (command & PCI_COMMAND_IO) &&
+			within(addr, bar->size, PCI_PORTS_BASE, PCI_PORTS_SIZE), addr);
+		return;
+	}
+	if (bar->reg == PCI_ROM_ADDRESS && !(addr & PCI_ROM_ADDRESS_ENABLE))
+		command = 0;
+	addr &= bar->reg == PCI_ROM_ADDRESS ? PCI_ROM_ADDRESS_MASK : PCI_BASE_ADDRESS_MEM_MASK;
+	if (bar->is_64)
+		addr |= (uint64_t)config32(a, bar->reg + 4) << 32;
+	map_bar(a, bar, (command & PCI_COMMAND_MEMORY) &&
+		within(addr, bar->size, PCI_WINDOW_BASE, PCI_WINDOW_SIZE), addr);
+}
+
 static void update_bars(struct assigned *a)
 {
-	bool decode = config16(a, PCI_COMMAND) & PCI_COMMAND_MEMORY;
-	unsigned int i, reg;
-	struct bar *bar;
-	uint64_t gpa;
+	uint16_t command = config16(a, PCI_COMMAND);
+	unsigned int i;
 
-	for (i = 0; i < NR_BARS; i++) {
-		bar = &a->bars[i];
-		if (!bar->size)
-			continue;
-		reg = PCI_BASE_ADDRESS_0 + 4 * i;
-		gpa = config32(a, reg) & PCI_BASE_ADDRESS_MEM_MASK;
-		if (bar->is_64)
-			gpa |= (uint64_t)config32(a, reg + 4) << 32;
-		/* The window is all that there is, as for other devices. */
-		map_bar(a, bar, decode && gpa >= PCI_WINDOW_BASE && bar->size <= PCI_WINDOW_SIZE &&
-			gpa - PCI_WINDOW_BASE <= PCI_WINDOW_SIZE - bar->size, gpa);
-	}
+	for (i = 0; i < NR_BARS; i++)
+		if (a->bars[i].size)
+			update_bar(a, &a->bars[i], command);
 }
 
 /* ---- the bus's view ---- */
 
-/* Bytes of the configuration space that the guest sees as zero */
-static bool is_hidden(const struct assigned *a, unsigned int offset)
+/* Function Level Reset, after which the function does not interrupt */
+static bool is_reset(const struct assigned *a, unsigned int offset, const uint8_t *data,
+		     unsigned int size)
 {
-	unsigned int bar = (offset - PCI_BASE_ADDRESS_0) / 4;
+	unsigned int flr = a->pcie + PCI_EXP_DEVCTL + 1;
 
-	if (offset == PCI_INTERRUPT_PIN)
-		return true;
-	if (offset >= PCI_ROM_ADDRESS && offset < PCI_ROM_ADDRESS + 4)
-		return true;
-	if (offset < PCI_BASE_ADDRESS_0 || bar >= NR_BARS)
-		return false;
-	return !a->bars[bar].size && !(bar && a->bars[bar - 1].is_64);
+	return a->pcie && offset <= flr && flr < offset + size &&
+	       (data[flr - offset] & (PCI_EXP_DEVCTL_BCR_FLR >> 8));
 }
 
 static void assigned_config(struct pci_device *pci, unsigned int offset, void *data,
 			    unsigned int size, bool is_write)
 {
 	struct assigned *a = to_assigned(pci);
-	unsigned int i;
 
-	if (is_write) {
-		write_region(a, HV_PCI_REGION_CONFIG, offset, data, size);
-		update_bars(a);
-		update_interrupts(a);
+	if (!is_write) {
+		read_region(a, HV_PCI_REGION_CONFIG, offset, data, size);
 		return;
 	}
-	read_region(a, HV_PCI_REGION_CONFIG, offset, data, size);
-	for (i = 0; i < size; i++)
-		if (is_hidden(a, offset + i))
-			((uint8_t *)data)[i] = 0;
+	write_region(a, HV_PCI_REGION_CONFIG, offset, data, size);
+	if (is_reset(a, offset, data, size)) {
+		pthread_mutex_lock(&a->lock);
+		a->mode = HV_PCI_IRQ_NONE;
+		pthread_mutex_unlock(&a->lock);
+	}
+	update_bars(a);
+	update_interrupts(a);
 }
 
-static int find_bar(struct assigned *a, uint64_t gpa, unsigned int size, uint64_t *offset)
+static int find_bar(struct assigned *a, bool is_port, uint64_t gpa, unsigned int size,
+		    uint64_t *offset)
 {
 	unsigned int i;
 	int found = -1;
 
 	pthread_mutex_lock(&a->pci.vm->pci.lock);
 	for (i = 0; i < NR_BARS && found < 0; i++) {
-		if (!a->bars[i].mapped || gpa < a->bars[i].gpa ||
+		if (!a->bars[i].mapped || a->bars[i].is_port != is_port || gpa < a->bars[i].gpa ||
 		    gpa + size > a->bars[i].gpa + a->bars[i].size)
 			continue;
 		*offset = gpa - a->bars[i].gpa;
@@ -359,36 +385,39 @@ static int find_bar(struct assigned *a, uint64_t gpa, unsigned int size, uint64_
 	return found;
 }
 
-/* What has no slot: small BARs, and the pages of the MSI-X table */
-static bool assigned_memory(struct pci_device *pci, uint64_t gpa, void *data, unsigned int size,
-			    bool is_write)
+/* What has no slot: ports, the ROM, small BARs, and the pages of the MSI-X table */
+static bool assigned_access(struct pci_device *pci, bool is_port, uint64_t addr, void *data,
+			    unsigned int size, bool is_write)
 {
 	struct assigned *a = to_assigned(pci);
 	uint64_t offset, table = a->info.msix_table;
-	int bar = find_bar(a, gpa, size, &offset);
+	int bar = find_bar(a, is_port, addr, size, &offset);
 
 	if (bar < 0)
 		return false;
 	if ((unsigned int)bar == a->info.msix_bar && offset >= table &&
 	    offset + size <= table + a->info.nr_msix * PCI_MSIX_ENTRY_SIZE)
 		table_access(a, offset - table, data, size, is_write);
-	else if (is_write)
+	else if (is_write && bar != HV_PCI_REGION_ROM)
 		write_region(a, bar, offset, data, size);
-	else
+	else if (!is_write)
 		read_region(a, bar, offset, data, size);
 	return true;
 }
 
 static const struct pci_ops assigned_ops = {
 	.config = assigned_config,
-	.memory = assigned_memory,
+	.access = assigned_access,
 };
 
 /* ---- setting it up ---- */
 
-static void open_function(struct vm *vm, struct assigned *a)
+static void open_function(struct vm *vm, struct assigned *a, bool without_reset)
 {
-	struct hv_assign_device assign = { .size = sizeof(assign) };
+	struct hv_assign_device assign = {
+		.size = sizeof(assign),
+		.flags = without_reset ? HV_ASSIGN_WITHOUT_RESET : 0,
+	};
 
 	a->fd = open(a->path, O_RDWR | O_CLOEXEC);
 	if (a->fd < 0)
@@ -416,16 +445,22 @@ static unsigned int find_cap(struct assigned *a, uint8_t id)
 	return 0;
 }
 
-static void map_piece(struct assigned *a, unsigned int bar, struct piece *piece, uint64_t offset,
-		      uint64_t end)
+static void add_piece(struct piece *piece, uint64_t offset, uint64_t end, uint32_t flags)
 {
 	static unsigned int slot = FIRST_SLOT;
 
-	if (offset >= end)
-		return;
 	piece->offset = offset;
 	piece->size = end - offset;
 	piece->slot = slot++;
+	piece->flags = flags;
+}
+
+static void map_piece(struct assigned *a, unsigned int bar, struct piece *piece, uint64_t offset,
+		      uint64_t end)
+{
+	if (offset >= end)
+		return;
+	add_piece(piece, offset, end, HV_MEM_NO_DMA);
 	piece->map = mmap(NULL, piece->size, PROT_READ | PROT_WRITE, MAP_SHARED, a->fd,
 			  region(bar, offset));
 	if (piece->map == MAP_FAILED)
@@ -446,20 +481,38 @@ static void map_pieces(struct assigned *a, unsigned int number, struct bar *bar)
 	map_piece(a, number, &bar->pieces[1], end, bar->size);
 }
 
+/* The ROM behind the host's register is slow, and the guest reads all of it. */
+static void copy_rom(struct assigned *a, struct bar *bar)
+{
+	struct piece *piece = &bar->pieces[0];
+
+	if (bar->size % PAGE_BYTES)
+		return;
+	add_piece(piece, 0, bar->size, HV_MEM_NO_DMA | HV_MEM_READONLY);
+	piece->map = mmap(NULL, piece->size, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (piece->map == MAP_FAILED)
+		die("%s: expansion ROM: %s", a->path, strerror(errno));
+	read_region(a, HV_PCI_REGION_ROM, 0, piece->map, piece->size);
+}
+
 /* hvrun is the firmware: it places the BARs, one behind the other. */
 static void place_bar(struct assigned *a, unsigned int number, struct bar *bar)
 {
-	static uint64_t next = BARS_BASE;
-	uint64_t align = bar->size > PAGE_BYTES ? bar->size : PAGE_BYTES;
+	static uint64_t next_memory = BARS_BASE, next_port = PCI_PORTS_BASE;
+	uint64_t *next = bar->is_port ? &next_port : &next_memory;
+	uint64_t end = bar->is_port ? PCI_PORTS_BASE + PCI_PORTS_SIZE :
+		       PCI_WINDOW_BASE + (uint64_t)PCI_WINDOW_SIZE;
+	uint64_t align = bar->size > PAGE_BYTES || bar->is_port ? bar->size : PAGE_BYTES;
 	uint8_t reg[4];
 
-	next = (next + align - 1) & ~(align - 1);
-	if (next + bar->size > PCI_WINDOW_BASE + (uint64_t)PCI_WINDOW_SIZE)
-		die("%s: BAR %u: no room for %llu MiB", a->path, number,
-		    (unsigned long long)(bar->size / MIB));
-	put32(reg, next);
-	write_region(a, HV_PCI_REGION_CONFIG, PCI_BASE_ADDRESS_0 + 4 * number, reg, sizeof(reg));
-	next += align;
+	*next = (*next + align - 1) & ~(align - 1);
+	if (*next + bar->size > end)
+		die("%s: BAR %u: no room for %llu KiB", a->path, number,
+		    (unsigned long long)(bar->size / KIB));
+	put32(reg, *next);
+	write_region(a, HV_PCI_REGION_CONFIG, bar->reg, reg, sizeof(reg));
+	*next += align;
 }
 
 static void create_bars(struct assigned *a)
@@ -469,11 +522,16 @@ static void create_bars(struct assigned *a)
 
 	for (i = 0; i < NR_BARS; i++) {
 		r = &a->info.region[i];
-		if (!r->size || (r->flags & HV_PCI_REGION_PORTS))
+		if (!r->size)
 			continue;
+		a->bars[i].reg = i == HV_PCI_REGION_ROM ? PCI_ROM_ADDRESS :
+				 PCI_BASE_ADDRESS_0 + 4 * i;
 		a->bars[i].size = r->size;
+		a->bars[i].is_port = r->flags & HV_PCI_REGION_PORTS;
 		a->bars[i].is_64 = r->flags & HV_PCI_REGION_64BIT;
-		if (r->flags & HV_PCI_REGION_MMAP)
+		if (i == HV_PCI_REGION_ROM)
+			copy_rom(a, &a->bars[i]);
+		else if (r->flags & HV_PCI_REGION_MMAP)
 			map_pieces(a, i, &a->bars[i]);
 		place_bar(a, i, &a->bars[i]);
 	}
@@ -492,6 +550,20 @@ static void create_table(struct assigned *a)
 		      PCI_MSIX_ENTRY_CTRL_MASKBIT);
 }
 
+/* The line goes into the register in which firmware notes it. */
+static void connect_pin(struct assigned *a, unsigned int n)
+{
+	uint8_t line = PCI_PIN_IRQ + n;
+
+	if (!(a->info.flags & HV_PCI_HAS_INTX))
+		return;
+	read_region(a, HV_PCI_REGION_CONFIG, PCI_INTERRUPT_PIN, &a->pci.pin, 1);
+	a->pci.gsi = line;
+	write_region(a, HV_PCI_REGION_CONFIG, PCI_INTERRUPT_LINE, &line, 1);
+}
+
+static struct assigned functions[MAX_FUNCTIONS];
+
 /**
  * assign_all() - put the functions of the command line on the bus
  * @vm: a VM with memory and bus, whose vCPUs do not run yet
@@ -500,19 +572,56 @@ static void create_table(struct assigned *a)
  */
 void assign_all(struct vm *vm)
 {
-	static struct assigned functions[MAX_FUNCTIONS];
 	struct assigned *a;
 	unsigned int i;
 
 	for (i = 0; i < vm->opt->nr_functions; i++) {
 		a = &functions[i];
-		a->path = vm->opt->functions[i];
+		a->path = vm->opt->functions[i].path;
 		pthread_mutex_init(&a->lock, NULL);
-		open_function(vm, a);
+		open_function(vm, a, vm->opt->functions[i].without_reset);
 		create_table(a);
 		a->msi = find_cap(a, PCI_CAP_ID_MSI);
 		a->msix = find_cap(a, PCI_CAP_ID_MSIX);
+		a->pcie = find_cap(a, PCI_CAP_ID_EXP);
 		create_bars(a);
+		connect_pin(a, i);
 		pci_add(vm, &a->pci, &assigned_ops, a->info.vendor, a->info.device, a->info.class);
+		update_interrupts(a);
+	}
+}
+
+/**
+ * assign_poll() - what the main loop is to wait for
+ * @vm: the VM
+ * @fds: MAX_FUNCTIONS of them, filled in
+ *
+ * Return: how many.
+ */
+unsigned int assign_poll(struct vm *vm, struct pollfd *fds)
+{
+	unsigned int i;
+
+	for (i = 0; i < vm->opt->nr_functions; i++)
+		fds[i] = (struct pollfd){ .fd = functions[i].fd, .events = POLLPRI };
+	return i;
+}
+
+/**
+ * assign_event() - something has befallen a function
+ * @n: which
+ * @fd: what assign_poll() filled in, with what has come
+ *
+ * The guest finds out by itself; this is for the user. Main loop.
+ */
+void assign_event(unsigned int n, struct pollfd *fd)
+{
+	if (fd->revents & POLLHUP) {
+		msg("%s: the function is gone", functions[n].path);
+		fd->fd = -1;
+	} else if (fd->revents & POLLPRI) {
+		msg("%s: the function has reported an error", functions[n].path);
+		/* It lasts until the guest resets the function. That it goes is still heard of. */
+		fd->events = 0;
 	}
 }

@@ -341,7 +341,7 @@ uint64_t boot_load(struct vm *vm)
 	load_kernel(vm, &k);
 	load_initrd(vm, &k);
 	set_cmdline(vm, &k);
-	build_zero_page(vm, &k, acpi_build(vm));
+	build_zero_page(vm, &k, ACPI_ADDR);
 	build_gdt(vm);
 	build_page_tables(vm);
 	build_reset_vector(vm);

@@ -131,20 +131,40 @@ net()
 }
 
 # A disk of the host's: what is at its beginning, and what the guest writes there
-nvme()
+host_disk()
 {
-	local patience=100
+	local disk=/dev/$1 patience=100
 
-	until [ -e /dev/nvme0n1 ] || [ $patience = 0 ]; do
+	until [ -e "$disk" ] || [ $patience = 0 ]; do
 		patience=$((patience - 1))
 		sleep 0.1
 	done
-	say nvme-read "$(dd if=/dev/nvme0n1 bs=64k count=64 iflag=direct 2> /dev/null | sum)"
+	say disk-read "$(dd if="$disk" bs=64k count=64 iflag=direct 2> /dev/null | sum)"
 	dd if=/dev/urandom of=/tmp/data bs=64k count=16 2> /dev/null
-	dd if=/tmp/data of=/dev/nvme0n1 bs=64k seek=8 oflag=direct 2> /dev/null
-	say nvme-wrote "$(sum < /tmp/data)"
+	dd if=/tmp/data of="$disk" bs=64k seek=8 oflag=direct 2> /dev/null
+	say disk-wrote "$(sum < /tmp/data)"
 	rm /tmp/data
-	say nvme-msix "$(grep -c 'PCI-MSI.*nvme' /proc/interrupts)"
+}
+
+# Interrupts that came by messages, and by pins: lines of /proc/interrupts
+interrupts()
+{
+	say msi "$(grep -cE "PCI-MSI.*($1)" /proc/interrupts)"
+	say pins "$(grep -E "IO-APIC.*fasteoi.*($1)" /proc/interrupts | grep -vc ':  *0 ')"
+}
+
+# The card's expansion ROM, and a window to its registers in ports: IOADDR, IODATA
+rom_and_ports()
+{
+	local card=/sys/class/net/eth0/device
+
+	echo 1 > $card/rom
+	say rom "$(sum < $card/rom)"
+	# its driver does without ports: let them be decoded, too
+	printf '\007' | dd of=$card/config bs=1 seek=4 conv=notrunc 2> /dev/null
+	# the register at 8: is the link up? (bit 1)
+	printf '\010\0\0\0' | dd of=$card/resource2 bs=4 conv=notrunc 2> /dev/null
+	say ports "$(dd if=$card/resource2 bs=4 count=2 2> /dev/null | hexdump -v -e '/4 "%x "')"
 }
 
 hotplug()

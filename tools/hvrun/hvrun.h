@@ -33,8 +33,8 @@
 #define HIGH_RAM_BASE	(4 * GIB)
 #define PCI_ECAM_BASE	0xe0000000u
 #define PCI_ECAM_SIZE	0x100000u		/* one bus */
-#define PCI_WINDOW_BASE	0xe8000000u
-#define PCI_WINDOW_SIZE	0x8000000u
+#define PCI_WINDOW_BASE	0xc0000000u		/* from LOW_RAM_MAX on */
+#define PCI_WINDOW_SIZE	0x20000000u
 #define IOAPIC_BASE	0xfec00000u
 #define LAPIC_BASE	0xfee00000u
 
@@ -46,7 +46,7 @@
 #define CMDLINE_ADDR	0x20000u
 #define CMDLINE_MAX	0x10000u
 #define EBDA_ADDR	0x9fc00u
-#define ACPI_ADDR	0xe0000u
+#define ACPI_ADDR	0xe0000u		/* the RSDP, then the other tables */
 #define ACPI_END	0x100000u
 #define RESET_VECTOR	0xffff0u		/* f000:fff0, where a PC's firmware starts */
 
@@ -59,6 +59,10 @@
 #define SERIAL_PORT	0x3f8
 #define SERIAL_IRQ	4
 #define ACPI_EVENT_IRQ	9
+#define PCI_PIN_IRQ	16			/* and up: interrupt pins of assigned functions */
+
+#define PCI_PORTS_BASE	0xc000u
+#define PCI_PORTS_SIZE	0x4000u
 
 /* Registers of the hardware-reduced ACPI platform (ACPI 6.4, 4.8.3.7) */
 #define ACPI_SLEEP_CONTROL_PORT	0x600
@@ -116,6 +120,16 @@ struct net_option {
 };
 
 /**
+ * struct function_option - --device, a PCI function of the host
+ * @path: file
+ * @without_reset: it may come as its last user left it
+ */
+struct function_option {
+	const char *path;
+	bool without_reset;
+};
+
+/**
  * struct options - the command line
  * @kernel: bzImage or ELF vmlinux
  * @initrd: file or NULL
@@ -127,7 +141,7 @@ struct net_option {
  * @nr_disks: how many
  * @nets: network cards
  * @nr_nets: how many
- * @functions: files of PCI functions of the host
+ * @functions: PCI functions of the host
  * @nr_functions: how many
  * @console: other end of the second console, or NULL
  * @rng: entropy device
@@ -144,7 +158,7 @@ struct options {
 	unsigned int nr_disks;
 	struct net_option nets[MAX_NETS];
 	unsigned int nr_nets;
-	const char *functions[MAX_FUNCTIONS];
+	struct function_option functions[MAX_FUNCTIONS];
 	unsigned int nr_functions;
 	const char *console;
 	bool rng;
@@ -311,13 +325,16 @@ void virtio_create_all(struct vm *vm);
 void virtio_start_all(struct vm *vm);
 
 /* assign.c */
+struct pollfd;
 void assign_all(struct vm *vm);
+unsigned int assign_poll(struct vm *vm, struct pollfd *fds);
+void assign_event(unsigned int n, struct pollfd *fd);
 
 /* boot.c */
 uint64_t boot_load(struct vm *vm);
 
 /* acpi.c */
-uint64_t acpi_build(struct vm *vm);
+void acpi_build(struct vm *vm);
 void acpi_write(struct vm *vm, uint16_t port, uint8_t value);
 uint8_t acpi_read(struct vm *vm, uint16_t port);
 void acpi_power_button(struct vm *vm);

@@ -76,7 +76,8 @@ void io_port_exit(struct vcpu *vcpu)
 	for (i = 0; i < run->io.count; i++, data += size) {
 		if (is_pci_port(run->io.port, size))
 			pci_port_access(vcpu->vm, run->io.port, data, size, is_write);
-		else
+		else if (run->io.port < PCI_PORTS_BASE ||
+			 !pci_window_access(vcpu->vm, true, run->io.port, data, size, is_write))
 			access_bytes(vcpu->vm, run->io.port, data, size, is_write);
 	}
 }

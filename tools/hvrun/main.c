@@ -18,6 +18,7 @@ int main(int argc, char **argv)
 	vm_create(&vm);
 	virtio_create_all(&vm);
 	assign_all(&vm);
+	acpi_build(&vm);
 	for (i = 0; i < opt.cpus; i++)
 		vcpu_create(&vm, i);
 	/* the other vCPUs wait in the kernel for INIT and SIPI */

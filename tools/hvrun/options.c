@@ -27,7 +27,7 @@ static const char usage[] =
 "  -o, --console PATH    second console (hvc0) on \"pty\", a terminal, or a file\n"
 "  -r, --rng             entropy device\n"
 "  -d, --device PATH     device with the KVM ABI (default /dev/hv)\n"
-"  -d, --device /dev/hv-pci/DDDD:BB:DD.F\n"
+"  -d, --device /dev/hv-pci/DDDD:BB:DD.F[,noreset]\n"
 "                        PCI function of the host; may be repeated\n"
 "  -s, --stats           print statistics at the end\n"
 "  -h, --help            this text\n"
@@ -136,15 +136,24 @@ static void parse_net(struct options *opt, char *arg)
 }
 
 /* The guest's hypervisor, or a function of the host: the folder tells. */
-static void parse_device(struct options *opt, const char *arg)
+static void parse_device(struct options *opt, char *arg)
 {
+	struct function_option *function = &opt->functions[opt->nr_functions];
+	char *comma;
+
 	if (strncmp(arg, "/dev/hv-pci/", strlen("/dev/hv-pci/"))) {
 		opt->device = arg;
 		return;
 	}
-	if (opt->nr_functions == MAX_FUNCTIONS)
+	if (opt->nr_functions++ == MAX_FUNCTIONS)
 		bad_usage("--device %s: at most %d PCI functions", arg, MAX_FUNCTIONS);
-	opt->functions[opt->nr_functions++] = arg;
+	comma = strchr(arg, ',');
+	if (comma && strcmp(comma, ",noreset"))
+		bad_usage("--device: unknown '%s', use noreset", comma + 1);
+	function->without_reset = comma;
+	if (comma)
+		*comma = '\0';
+	function->path = arg;
 }
 
 static const struct option longopts[] = {

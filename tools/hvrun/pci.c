@@ -224,16 +224,29 @@ static struct pci_device *find_bar(struct vm *vm, uint32_t gpa, uint32_t *offset
 	return found;
 }
 
-/* Devices that look for themselves whether it's theirs */
-static bool memory_access(struct vm *vm, uint64_t gpa, void *data, unsigned int size,
-			  bool is_write)
+/**
+ * pci_window_access() - the guest accesses what may be a BAR of a function of the host
+ * @vm: the VM
+ * @is_port: ports, else memory
+ * @addr: port or guest-physical address
+ * @data: value, @size bytes
+ * @size: 1 to 8
+ * @is_write: direction
+ *
+ * Any vCPU thread.
+ *
+ * Return: whether one of them has it.
+ */
+bool pci_window_access(struct vm *vm, bool is_port, uint64_t addr, void *data, unsigned int size,
+		       bool is_write)
 {
 	struct pci_device *dev;
 	unsigned int i;
 
 	for (i = 0; i < vm->pci.count; i++) {
 		dev = vm->pci.slots[i];
-		if (dev->ops && dev->ops->memory && dev->ops->memory(dev, gpa, data, size, is_write))
+		if (dev->ops && dev->ops->access &&
+		    dev->ops->access(dev, is_port, addr, data, size, is_write))
 			return true;
 	}
 	return false;
@@ -265,7 +278,7 @@ bool pci_mmio_access(struct vm *vm, uint64_t gpa, void *data, unsigned int size,
 		return false;
 	dev = find_bar(vm, gpa, &offset);
 	if (!dev || offset + size > PCI_BAR_SIZE)
-		return memory_access(vm, gpa, data, size, is_write);
+		return pci_window_access(vm, false, gpa, data, size, is_write);
 	if (is_write) {
 		dev->ops->bar_write(dev, offset, data, size);
 	} else {

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The PCI host bus: one bus, a host bridge and up to 31 devices of one function,
- * each with one memory BAR and MSI-X, or one of the host's (assign.c). Interrupt pins are not
- * connected.
+ * each with one memory BAR, MSI-X and no interrupt pin, or one of the host's (assign.c).
  */
 #ifndef HVRUN_PCI_H
 #define HVRUN_PCI_H
@@ -31,8 +30,8 @@ struct pci_device;
  *	under vm->pci.lock
  * @config: instead of all of the above, for a device that has its own configuration space: an
  *	access to it, @offset up to 4095; under vm->pci.lock
- * @memory: with @config: the guest accesses memory of the bus's window; returns whether it
- *	is this device's; any vCPU thread
+ * @access: with @config: the guest accesses memory, or ports (@is_port), of the bus's windows;
+ *	returns whether they are this device's; any vCPU thread
  */
 struct pci_ops {
 	void (*bar_read)(struct pci_device *dev, uint32_t offset, void *data, unsigned int size);
@@ -43,8 +42,8 @@ struct pci_ops {
 	void (*config_written)(struct pci_device *dev, unsigned int offset, unsigned int size);
 	void (*config)(struct pci_device *dev, unsigned int offset, void *data, unsigned int size,
 		       bool is_write);
-	bool (*memory)(struct pci_device *dev, uint64_t gpa, void *data, unsigned int size,
-		       bool is_write);
+	bool (*access)(struct pci_device *dev, bool is_port, uint64_t addr, void *data,
+		       unsigned int size, bool is_write);
 };
 
 /**
@@ -57,6 +56,8 @@ struct pci_ops {
  * @last: offset of the byte that links the next capability
  * @bar: where the BAR is while @mapped, guarded by vm->pci.lock
  * @mapped: the guest has decoding of memory accesses on
+ * @pin: interrupt pin, 1: INTA#; 0: none
+ * @gsi: line of the IOAPIC that it is connected to
  */
 struct pci_device {
 	struct vm *vm;
@@ -67,6 +68,8 @@ struct pci_device {
 	uint8_t last;
 	uint32_t bar;
 	bool mapped;
+	uint8_t pin;
+	uint8_t gsi;
 };
 
 void pci_init(struct vm *vm);
@@ -74,6 +77,8 @@ void pci_add(struct vm *vm, struct pci_device *dev, const struct pci_ops *ops, u
 	     uint16_t device, uint32_t class_code);
 uint8_t pci_add_capability(struct pci_device *dev, uint8_t id, const void *body, uint8_t size);
 void pci_port_access(struct vm *vm, uint16_t port, void *data, unsigned int size, bool is_write);
+bool pci_window_access(struct vm *vm, bool is_port, uint64_t addr, void *data, unsigned int size,
+		       bool is_write);
 bool pci_mmio_access(struct vm *vm, uint64_t gpa, void *data, unsigned int size, bool is_write);
 
 static inline uint16_t get16(const void *p)

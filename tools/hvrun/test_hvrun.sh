@@ -129,6 +129,7 @@ expect "--disk without a file" 2 "--disk: no file" --disk "" a
 expect "--net without a tap" 2 "--net: no tap=NAME" --net "" a
 expect "--net tap without a name" 2 "not an interface's name" --net tap= a
 expect "--net with a name that is too long" 2 "not an interface's name" --net tap=0123456789abcdef a
+expect "--device with something else" 2 "--device: unknown 'reset'" --device /dev/hv-pci/none,reset a
 expect "--net with something else" 2 "--net: unknown 'bridge=br0'" --net tap=tap0,bridge=br0 a
 for mac in "" 52:54:00:12:34 52:54:00:12:34:56:78 51:54:00:12:34:56 52:54:00:12:34:5g; do
 	expect "--net mac=$mac" 2 "--net mac=$mac: not a station" --net "tap=t,mac=$mac" a

@@ -259,15 +259,15 @@ static void take_signal(struct vm *vm, int fd)
  */
 int vm_run(struct vm *vm)
 {
-	enum { WAKE, SIGNAL, INPUT };
-	struct pollfd fds[] = {
+	enum { WAKE, SIGNAL, INPUT, FUNCTIONS };
+	struct pollfd fds[FUNCTIONS + MAX_FUNCTIONS] = {
 		[WAKE]		= { .fd = vm->wake_fd, .events = POLLIN },
 		[SIGNAL]	= { .fd = open_signals(), .events = POLLIN },
 		[INPUT]		= { .events = POLLIN },
 	};
 	bool input_open = true;
 	uint64_t count;
-	unsigned int i;
+	unsigned int i, nr_functions = assign_poll(vm, fds + FUNCTIONS);
 
 	serial_open_terminal();
 	virtio_start_all(vm);
@@ -276,7 +276,7 @@ int vm_run(struct vm *vm)
 	while (!atomic_load(&vm->stopping)) {
 		/* poll() passes over a negative descriptor */
 		fds[INPUT].fd = input_open && serial_wants_input(&vm->serial) ? STDIN_FILENO : -1;
-		if (poll(fds, ARRAY_SIZE(fds), -1) < 0)
+		if (poll(fds, FUNCTIONS + nr_functions, -1) < 0)
 			continue;
 		if (fds[WAKE].revents && read(vm->wake_fd, &count, sizeof(count)) < 0)
 			continue;
@@ -284,6 +284,8 @@ int vm_run(struct vm *vm)
 			take_signal(vm, fds[SIGNAL].fd);
 		if (fds[INPUT].revents)
 			input_open = serial_input(&vm->serial);
+		for (i = 0; i < nr_functions; i++)
+			assign_event(i, &fds[FUNCTIONS + i]);
 	}
 	for (i = 0; i < vm->opt->cpus; i++)
 		vcpu_kick(&vm->vcpus[i]);
