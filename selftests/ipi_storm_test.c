@@ -2,7 +2,8 @@
 /*
  * Interrupts against everything that a vCPU does meanwhile: it runs, sleeps, is woken, moves
  * to another CPU of the host, exits to the VMM, is closed. Both sides count: none is lost, and
- * none comes twice. $STORM_ROUNDS says how many each vCPU sends, for a run of hours.
+ * none comes twice. $STORM_ROUNDS says how many each vCPU sends, for a run of hours, and
+ * $STORM_MESSAGES how many IPIs and how many MSIs the tests of many at a time send.
  */
 #include <sched.h>
 #include "hvtest.h"
@@ -13,6 +14,12 @@
 #define MSI_VECTOR	0x70	/* + receiver */
 #define X2APIC(reg)	(0x800 + ((reg) >> 4))
 #define LIMIT		200	/* s */
+#define FLOOD_CPUS	2
+#define FLOOD_DEPTH	8
+#define FLOOD_VECTOR	0x80	/* + sender * FLOOD_DEPTH */
+#define FLOOD_MSI	0x90	/* + receiver * FLOOD_DEPTH */
+/* The spurious vector is above: an emulated processor delivers that now and then. */
+#define FLOOD_END	(FLOOD_MSI + FLOOD_CPUS * FLOOD_DEPTH)
 
 FIXTURE(storm)
 {
@@ -171,6 +178,100 @@ TEST_F_TIMEOUT(storm, none_lost_none_twice, 86400)
 	for (i = 0; i < CPUS; i++)
 		runner_stop(&self->runner[i]);
 	compare(_metadata, self);
+	storm_free(self);
+}
+
+/* IPIs, and MSIs, of both modes of the LAPIC together */
+static uint64_t flood_messages(void)
+{
+	const char *messages = getenv("STORM_MESSAGES");
+
+	if (messages)
+		return strtoull(messages, NULL, 0);
+	return cpu_is_intel() ? 20000 : 5000;
+}
+
+/* Send each vector of each vCPU whose last message has been counted. How many were sent? */
+static unsigned int flood_send(FIXTURE_DATA(storm) *self, uint32_t *sent)
+{
+	unsigned int to, n, v, total = 0;
+
+	for (to = 0; to < FLOOD_CPUS; to++) {
+		for (n = 0; n < FLOOD_DEPTH; n++) {
+			struct hv_msi msi = { .address_lo = GUEST_APIC | to << 12 };
+
+			v = FLOOD_MSI + to * FLOOD_DEPTH + n;
+			if (((volatile uint32_t *)self->count)[v] != sent[v])
+				continue;
+			msi.data = v;
+			sent[v]++;
+			must(hv_ioctl(self->vm->fd, HV_SIGNAL_MSI, &msi));
+			total++;
+		}
+	}
+	return total;
+}
+
+/* Everything that was sent has been counted. */
+static bool flood_arrived(FIXTURE_DATA(storm) *self, const uint32_t *sent)
+{
+	const volatile uint32_t *count = self->count;
+	unsigned int v;
+
+	for (v = FLOOD_VECTOR; v < FLOOD_END; v++)
+		if (count[v] != sent[v] + self->sent[v])
+			return false;
+	return true;
+}
+
+/*
+ * As many as possible: several IPIs and MSIs are on their way to each vCPU at any time, while it
+ * runs, sleeps, leaves HV_RUN and moves.
+ */
+TEST_F_TIMEOUT(storm, many_at_a_time, 86400)
+{
+	uint64_t messages = flood_messages() / 2, msis = 0, ipis = 0, now, moved, heard;
+	uint32_t sent[256] = {};
+	unsigned int n = 0, i, v;
+
+	for (i = 0; i < FLOOD_CPUS; i++) {
+		guest_start(self->vcpu[i], "flood", 4, (uint64_t[]){
+			i, messages / FLOOD_CPUS, variant->x2apic, FLOOD_DEPTH,
+		});
+		runner_start(&self->runner[i], self->vcpu[i]);
+	}
+	for (now = moved = heard = now_us();
+	     msis < messages || guest_u64(self->vm, "storm_done") != FLOOD_CPUS;
+	     now = now_us()) {
+		i = flood_send(self, sent);
+		msis += i;
+		if (i)
+			heard = now;
+		else
+			sched_yield();
+		ASSERT_LT(now, heard + 60000000);
+		if (now - moved > 20000) {
+			n++;
+			move(&self->runner[n % FLOOD_CPUS], n / FLOOD_CPUS);
+			if (n % 4 == 0)
+				kick(self->runner[n / 4 % FLOOD_CPUS].thread);
+			moved = now;
+		}
+	}
+	for (n = 0; n < 100 && !flood_arrived(self, sent); n++)
+		sleep_us(20000);
+	/* Whatever is too many would come now. */
+	sleep_us(20000);
+	for (i = 0; i < FLOOD_CPUS; i++)
+		runner_stop(&self->runner[i]);
+	for (v = FLOOD_VECTOR; v < FLOOD_END; v++) {
+		EXPECT_EQ(sent[v] + self->sent[v], self->count[v]) {
+			TH_LOG("vector %u", v);
+		}
+		ipis += self->sent[v];
+	}
+	EXPECT_EQ(messages / FLOOD_CPUS * FLOOD_CPUS, ipis);
+	TH_LOG("%lu IPIs, %lu MSIs", ipis, msis);
 	storm_free(self);
 }
 

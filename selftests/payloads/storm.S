@@ -8,7 +8,26 @@
 
 #define STORM_CPUS	4
 #define STORM_VECTOR	0x40		/* + sender * STORM_CPUS + receiver */
+#define FLOOD_DEPTH	8		/* vectors of a sender, at most */
+#define FLOOD_VECTOR	0x80		/* + sender * FLOOD_DEPTH */
 #define X2_ICR		0x830
+
+/* Send vector EDI to vCPU R11D; R10D: in x2APIC mode. Changes RAX, RCX, RDX. */
+.macro send
+	testl	%r10d, %r10d
+	jnz	3f
+	movl	$GUEST_APIC, %ecx
+	movl	%r11d, %eax
+	shll	$24, %eax
+	movl	%eax, 0x310(%rcx)
+	movl	%edi, 0x300(%rcx)
+	jmp	4f
+3:	movl	$X2_ICR, %ecx
+	movl	%edi, %eax
+	movl	%r11d, %edx
+	wrmsr
+4:
+.endm
 
 /*
  * void storm(me, rounds, x2apic): @rounds interrupts, to the other vCPUs in turn. While one
@@ -33,19 +52,8 @@ function storm
 	movl	storm_sent(, %rdi, 4), %esi
 	incl	%esi
 	movl	%esi, storm_sent(, %rdi, 4)
-	testl	%r10d, %r10d
-	jnz	3f
-	movl	$GUEST_APIC, %ecx
-	movl	%r11d, %eax
-	shll	$24, %eax
-	movl	%eax, 0x310(%rcx)
-	movl	%edi, 0x300(%rcx)
-	jmp	4f
-3:	movl	$X2_ICR, %ecx
-	movl	%edi, %eax
-	movl	%r11d, %edx
-	wrmsr
-4:	movl	$200, %ecx
+	send
+	movl	$200, %ecx
 	testl	$3, %r9d
 	jnz	6f
 	/* STI protects the HLT from what comes after the look. */
@@ -63,6 +71,52 @@ function storm
 	jmp	5b
 7:	sti
 	decl	%r9d
+	jmp	1b
+9:	lock incq storm_done
+8:	hlt
+	jmp	8b
+
+/*
+ * void flood(me, rounds, x2apic, depth): two vCPUs interrupt each other, each with @depth vectors in
+ * turn, so that as many are on their way at a time. A vector is sent again when its handler has
+ * counted the last one. This vCPU spins for that for a moment, then sleeps as above.
+ */
+function flood
+	movl	%edi, %r8d		/* me */
+	movl	%esi, %r9d		/* rounds */
+	movl	%edx, %r10d		/* x2apic */
+	movl	%edi, %r11d
+	xorl	$1, %r11d		/* receiver */
+	movl	%ecx, %ebp		/* depth */
+	xorl	%ebx, %ebx
+	lock incq storm_up
+	sti
+1:	testl	%r9d, %r9d
+	jz	9f
+	leal	FLOOD_VECTOR(%rbx, %r8, FLOOD_DEPTH), %edi
+	movl	storm_sent(, %rdi, 4), %esi
+	movl	$200, %ecx
+5:	cmpl	%esi, irq_count(, %rdi, 4)
+	je	7f
+	pause
+	decl	%ecx
+	jnz	5b
+6:	cli
+	cmpl	%esi, irq_count(, %rdi, 4)
+	je	7f
+	sti
+	hlt
+	jmp	6b
+7:	sti
+	/* Only this vCPU sends it. */
+	incl	%esi
+	movl	%esi, storm_sent(, %rdi, 4)
+	send
+	decl	%r9d
+	incl	%ebx
+	cmpl	%ebp, %ebx
+	jne	1b
+	xorl	%ebx, %ebx
 	jmp	1b
 9:	lock incq storm_done
 8:	hlt
