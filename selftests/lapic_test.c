@@ -135,7 +135,11 @@ TEST_F(lapic, in_service)
 	/* A higher class isn't held up. */
 	EXPECT_EQ(2, guest_call(self->vcpu, "apic_write_then_window", APIC_ICR,
 				ICR_SELF | 0x81));
+	/* An EOI is of the highest vector in service. */
 	wr(self, APIC_EOI, 0);
+	EXPECT_EQ(0, rd(self, APIC_ISR + 0x81 / 32 * 16));
+	EXPECT_EQ(1U << (0x77 % 32), rd(self, APIC_ISR + 0x77 / 32 * 16));
+	EXPECT_EQ(2, guest_call(self->vcpu, "window"));
 	wr(self, APIC_EOI, 0);
 	EXPECT_EQ(3, guest_call(self->vcpu, "window"));
 	EXPECT_EQ(1, self->count[0x71]);

@@ -191,6 +191,23 @@ TEST_F(timer, deadline)
 	EXPECT_EQ(0, rd(self, APIC_TIMER_CURRENT));
 }
 
+/* To TSC-deadline mode and back: nothing counts any more (SDM 3A 11.5.4.1). */
+TEST_F(timer, mode_disarms)
+{
+	if (!check_cap(self->vm->fd, HV_CAP_TSC_DEADLINE_TIMER))
+		SKIP(return, "no TSC-deadline timer");
+	wr(self, APIC_LVT_TIMER, VECTOR | TIMER_PERIODIC);
+	wr(self, APIC_TIMER_INIT, 20000000);
+	EXPECT_NE(0, rd(self, APIC_TIMER_CURRENT));
+	wr(self, APIC_LVT_TIMER, VECTOR | TIMER_DEADLINE);
+	EXPECT_EQ(0, rd(self, APIC_TIMER_CURRENT));
+	wr(self, APIC_LVT_TIMER, VECTOR | TIMER_PERIODIC);
+	EXPECT_EQ(0, rd(self, APIC_TIMER_INIT));
+	EXPECT_EQ(0, rd(self, APIC_TIMER_CURRENT));
+	sleep_us(50000);
+	EXPECT_EQ(0, guest_call(self->vcpu, "window"));
+}
+
 /* A deadline in the past comes at once. */
 TEST_F(timer, deadline_passed)
 {

@@ -98,6 +98,19 @@ TEST_F(nmi, masked)
 	EXPECT_EQ(1, *self->count);
 }
 
+/* One that waits for the end of a handler comes right behind its IRET. */
+TEST_F(nmi, behind_iret)
+{
+	struct hv_vcpu_events e;
+
+	ASSERT_EQ(0, hv_ioctl(self->vcpu->fd, HV_GET_VCPU_EVENTS, &e));
+	e.nmi.masked = 1;
+	ASSERT_EQ(0, hv_ioctl(self->vcpu->fd, HV_SET_VCPU_EVENTS, &e));
+	ASSERT_EQ(0, hv_ioctl(self->vcpu->fd, HV_NMI, 0));
+	EXPECT_LE(guest_call(self->vcpu, "iret_until_nmi"), 2);
+	EXPECT_EQ(1, *self->count);
+}
+
 /* Delivery through an IDT that isn't mapped yet: once. */
 TEST_F(nmi, delivery_interrupted)
 {

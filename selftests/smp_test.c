@@ -110,6 +110,23 @@ TEST_F(smp, init_sipi_while_waiting)
 	EXPECT_EQ(PORT_MARK, self->ap->run->io.port);
 }
 
+/* An INIT makes a SIPI void that the processor has not got to yet (SDM 3A 9.4.3). */
+TEST_F(smp, init_after_sipi)
+{
+	ipi(self, 1, DM_INIT | ASSERT_LEVEL);
+	ipi(self, 1, DM_SIPI | SIPI_VECTOR);
+	ipi(self, 1, DM_INIT | ASSERT_LEVEL);
+	EXPECT_EQ(HV_MP_STATE_INIT_RECEIVED, mp_state(self->ap));
+	runner_start(&self->runner, self->ap);
+	sleep_us(10000);
+	EXPECT_FALSE(self->runner.done);
+	runner_stop(&self->runner);
+	EXPECT_EQ(-EINTR, self->runner.result);
+	ipi(self, 1, DM_SIPI | SIPI_VECTOR);
+	ASSERT_EQ(HV_EXIT_IO, vcpu_run(self->ap));
+	EXPECT_EQ(PORT_MARK, self->ap->run->io.port);
+}
+
 /* SIPI without INIT is ignored. */
 TEST_F(smp, sipi_without_init)
 {

@@ -25,6 +25,26 @@ function spin_until
 	movq	irq_total, %rax
 	ret
 
+/* u64 iret_until_nmi(): IRET, then wait for an NMI, the first; how often has it looked? */
+function iret_until_nmi
+	movq	%rsp, %rcx
+	movl	%ss, %eax
+	pushq	%rax
+	pushq	%rcx
+	pushfq
+	movl	%cs, %eax
+	pushq	%rax
+	leaq	1f(%rip), %rax
+	pushq	%rax
+	iretq
+1:	xorl	%eax, %eax
+2:	cmpl	$0, irq_count + 2 * 4
+	jne	3f
+	incl	%eax
+	cmpl	$10000000, %eax
+	jne	2b
+3:	ret
+
 /* Follow "seq" until it is @rdi: each change of it is announced by an interrupt. */
 function follow
 	cli
