@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * When the host reclaims memory it learns from the second stage's accessed bits what the guest
+ * uses: pages that it doesn't use are swapped out, the others stay, although the VMM's own
+ * page tables say the same of both.
+ */
+#include <fcntl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include "hvtest.h"
+#include "kselftest_harness.h"
+
+#define ROOT	"/sys/fs/cgroup"
+#define GROUP	ROOT "/hv_age"
+#define ZRAM	"/dev/zram0"
+#define GPA	0x20000000UL
+/* The older half is the one that is used. */
+#define HOT	1024UL
+#define COLD	1024UL
+#define SIZE	((HOT + COLD) * PAGE)
+
+FIXTURE(age)
+{
+	struct vm *vm;
+	struct vcpu *vcpu;
+	uint8_t *mem;
+	bool swap;
+};
+
+static bool write_to(const char *path, const char *value)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	bool done;
+
+	if (fd < 0)
+		return false;
+	done = write(fd, value, strlen(value)) == (ssize_t)strlen(value);
+	close(fd);
+	return done;
+}
+
+/* A group with this process alone, and with as many CPUs as we may use */
+static bool group_create(void)
+{
+	char cpus[64] = "";
+	int fd;
+
+	if (access(ROOT "/cgroup.controllers", F_OK) &&
+	    mount("cgroup2", ROOT, "cgroup2", 0, NULL))
+		return false;
+	if (!write_to(ROOT "/cgroup.subtree_control", "+memory") ||
+	    (mkdir(GROUP, 0755) && errno != EEXIST))
+		return false;
+	fd = open(ROOT "/command/cpuset.cpus", O_RDONLY | O_CLOEXEC);
+	if (fd >= 0 && read(fd, cpus, sizeof(cpus) - 1) > 0)
+		write_to(GROUP "/cpuset.cpus", cpus);
+	close(fd);
+	return !access(GROUP "/memory.reclaim", F_OK) && write_to(GROUP "/cgroup.procs", "0");
+}
+
+static bool swap_create(void)
+{
+	return (!access(ZRAM, F_OK) || !system("modprobe zram >/dev/null 2>&1")) &&
+	       write_to("/sys/block/zram0/disksize", "64M") &&
+	       !system("mkswap " ZRAM " >/dev/null && swapon " ZRAM);
+}
+
+FIXTURE_SETUP(age)
+{
+	self->vm = NULL;
+	self->swap = swap_create();
+	if (!self->swap || !group_create())
+		SKIP(return, "no swap, or no memory.reclaim, here");
+	self->mem = ram_alloc(SIZE);
+	must(madvise(self->mem, SIZE, MADV_NOHUGEPAGE));
+	self->vm = vm_create(0);
+	vm_load(self->vm, "basic");
+	self->vcpu = vcpu_create(self->vm, 0);
+	vcpu_long_mode(self->vcpu, NULL);
+	ASSERT_EQ(0, vm_slot(self->vm, 1, GPA, SIZE, self->mem, 0));
+}
+
+FIXTURE_TEARDOWN(age)
+{
+	if (self->vm) {
+		vcpu_free(self->vcpu);
+		vm_free(self->vm);
+	}
+	write_to(ROOT "/cgroup.procs", "0");
+	rmdir(GROUP);
+	if (self->swap) {
+		EXPECT_EQ(0, system("swapoff " ZRAM));
+		EXPECT_TRUE(write_to("/sys/block/zram0/reset", "1"));
+	}
+}
+
+/* How many of @n pages from page @first on are swapped out */
+static unsigned long swapped(FIXTURE_DATA(age) *self, unsigned long first, unsigned long n)
+{
+	static uint64_t entry[HOT + COLD];
+	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	unsigned long i, out = 0;
+
+	must(fd);
+	if (pread(fd, entry, n * 8, ((uintptr_t)self->mem / PAGE + first) * 8) != (ssize_t)(n * 8))
+		die("pagemap");
+	close(fd);
+	for (i = 0; i < n; i++)
+		out += entry[i] >> 62 & 1;
+	return out;
+}
+
+/* A little is reclaimed at a time, and the guest uses one half in between. */
+TEST_F_TIMEOUT(age, working_set, 120)
+{
+	unsigned long hot = 0, cold = 0, round;
+
+	guest_call(self->vcpu, "touch", GPA, HOT + COLD, 1);
+	for (round = 0; round < 200 && cold < COLD / 2; round++) {
+		/* What was lost comes back. */
+		ASSERT_EQ(HOT, guest_call(self->vcpu, "sum", GPA, HOT));
+		/* As much as there is; that less was reclaimed is EAGAIN. */
+		write_to(GROUP "/memory.reclaim", "131072");
+		hot += swapped(self, 0, HOT);
+		cold = swapped(self, HOT, COLD);
+	}
+	TH_LOG("%lu rounds: %lu pages that aren't used are swapped out; one that is %lu times",
+	       round, cold, hot);
+	EXPECT_GE(cold, COLD / 2);
+	EXPECT_LT(hot, cold / 4);
+	/* They are the same when they come back. */
+	EXPECT_EQ(HOT + COLD, guest_call(self->vcpu, "sum", GPA, HOT + COLD));
+}
+
+TEST_HARNESS_MAIN
