@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The initramfs of an emulated host: BusyBox, modules, tools, command."""
 
+import glob
 import os
 import shlex
 import shutil
@@ -12,6 +13,12 @@ HERE = os.path.dirname(os.path.realpath(__file__))
 
 # Modules that modprobe finds in every host, besides hv.
 KERNEL_MODULES = ["kvm-intel", "kvm-amd", "zram"]
+
+# What QEMU's machines of a PC load; it looks for them relative to its program.
+QEMU_FIRMWARE = ["/usr/share/seabios/*.bin", "/usr/share/qemu/kvmvapic.bin",
+                 "/usr/share/qemu/linuxboot*.bin",
+                 "/usr/share/qemu/multiboot*.bin", "/usr/share/qemu/pvh.bin",
+                 "/usr/share/qemu/qboot.rom"]
 
 
 class Error(Exception):
@@ -255,6 +262,18 @@ def add_files(programs, files):
             programs.add(source, target)
 
 
+def add_qemu(programs):
+    """The QEMU of this machine, for PCs without network boot."""
+    program = "/usr/bin/qemu-system-x86_64"
+    if not os.path.exists(program):
+        raise Error("package qemu-system-x86 is not installed: "
+                    "run tools/testbed/install-packages")
+    programs.add(program, program)
+    for pattern in QEMU_FIRMWARE:
+        for path in sorted(glob.glob(pattern)):
+            programs.add(path, path)
+
+
 def settings(arguments, token):
     """The shell variables that init reads."""
     module = arguments.module
@@ -308,5 +327,7 @@ def build(path, arguments, token):
     modules.write(cpio)
     programs = Programs(cpio)
     add_built(programs, arguments.build)
+    if arguments.qemu:
+        add_qemu(programs)
     add_files(programs, arguments.file)
     cpio.close()
