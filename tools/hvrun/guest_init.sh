@@ -218,11 +218,33 @@ storm()
 	done
 }
 
+# Memory is written and read, what was there long ago too, until the host ends it.
+churn()
+{
+	local round=0
+
+	dd if=/dev/urandom of=/tmp/old bs=64k count=128 2> /dev/null
+	sum < /tmp/old > /tmp/old.sum
+	while :; do
+		dd if=/dev/urandom of=/tmp/new bs=64k count=16 2> /dev/null
+		sum < /tmp/new > /tmp/new.sum
+		for file in old new; do
+			[ "$(sum < /tmp/$file)" = "$(cat /tmp/$file.sum)" ] || say corrupt $file
+		done
+		round=$((round + 1))
+		say churn $round
+	done
+}
+
 # A press on the power button reaches the input device as an event.
 button()
 {
+	local event
+
+	event=$(sed -n '/Power Button/,/^$/s/.*Handlers.*\(event[0-9]*\).*/\1/p' \
+		/proc/bus/input/devices | head -n 1)
 	say button-ready
-	dd if=/dev/input/event0 bs=24 count=1 > /dev/null 2>&1
+	dd if="/dev/input/$event" bs=24 count=1 > /dev/null 2>&1
 	say button $?
 }
 

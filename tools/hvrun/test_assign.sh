@@ -25,32 +25,9 @@ done
 # shellcheck source-path=SCRIPTDIR source=test_guest.sh
 . "$(dirname "$0")/hvrun_guest.sh"
 
-# functions VENDOR DEVICE: all such functions
-functions()
-{
-	for path in /sys/bus/pci/devices/*; do
-		[ "$(cat "$path/vendor") $(cat "$path/device")" != "$1 $2" ] || basename "$path"
-	done
-}
-
-# wait_for FILE: a driver makes it
-wait_for()
-{
-	local patience=100
-
-	until [ -e "$1" ] || [ $patience = 0 ]; do
-		patience=$((patience - 1))
-		sleep 0.1
-	done
-	[ -e "$1" ]
-}
-
-nic=$(functions 0x8086 0x10d3 | sed -n 1p)
-other=$(functions 0x8086 0x10d3 | sed -n 2p)
-nvme=$(functions 0x1b36 0x0010)
 virtio_net=$(functions 0x1af4 0x1041)
 virtio_blk=$(functions 0x1af4 0x1042)
-if [ ! -d /sys/bus/pci/drivers/hv-pci ] || [ -z "$other" ] || [ -z "$nvme" ] ||
+if [ ! -d /sys/bus/pci/drivers/hv-pci ] || ! find_devices ||
 	[ -z "$virtio_net" ] || [ -z "$virtio_blk" ]; then
 	echo "1..0 # SKIP needs hv, two e1000e, an nvme and two of virtio behind an IOMMU"
 	exit 0
@@ -64,23 +41,15 @@ run()
 {
 	local before wrote
 
-	wait_for "/dev/$3"
-	report $? "$3: the host has the disk at first"
-	dd if=/dev/urandom of="/dev/$3" bs=64k count=64 oflag=direct 2> /dev/null
-	before=$(dd if="/dev/$3" bs=64k count=64 iflag=direct 2> /dev/null | sum)
+	fill_disk "$3"
 	hvctl device bind "$1" "$2"
 	report $? "$3: hvctl binds it and the card"
 	hvrun --device "/dev/hv-pci/$1$6" --device "/dev/hv-pci/$2$6" \
 		--append "console=ttyS0 panic=-1 quiet $quirks $5 do=host_disk:$3,$4,button" \
 		--initrd "$initrd" "$kernel" > out 2> err < /dev/null &
 	pid=$!
-	is disk-read "$before" "$3: what the guest reads is what the host wrote"
-	wrote=$(said disk-wrote)
-	is ping 0 "$3: ping"
-	is down "$(sum < www/bulk)" "$3: 2 MiB to the guest by network"
-	said up > /dev/null
-	is up "$(timeout 60 wget -q -O - http://10.9.9.2/bulk | sum)" \
-		"$3: 1 MiB from the guest by network"
+	check_host_disk "$3"
+	check_net "$3"
 	said button-ready > /dev/null
 	kill -TERM $pid
 	wait $pid && grep -q "the guest powered itself off" err
@@ -90,21 +59,13 @@ run()
 	report $? "$3: no interrupt is left"
 	hvctl device unbind "$1" "$2" && wait_for "/dev/$3"
 	report $? "$3: the host gets the devices back"
-	[ "$(dd if="/dev/$3" bs=64k skip=8 count=16 iflag=direct 2> /dev/null | sum)" = "$wrote" ]
-	report $? "$3: what the guest wrote is what the host reads"
+	check_returned_disk "$3"
 }
 
 echo "TAP version 13"
 echo "1..27"
 modprobe -a e1000e nvme virtio_pci virtio_blk
-wait_for "/sys/bus/pci/devices/$other/net"
-report $? "the host has a card"
-card=$(basename "/sys/bus/pci/devices/$other"/net/*)
-ip addr add 10.9.9.1/24 dev "$card" && ip link set "$card" up
-mkdir www
-dd if=/dev/urandom of=www/bulk bs=64k count=32 2> /dev/null
-httpd -f -h www &
-server=$!
+serve "$other"
 echo 1 > "/sys/bus/pci/devices/$nic/rom"
 rom=$(sum < "/sys/bus/pci/devices/$nic/rom")
 
@@ -123,7 +84,7 @@ run "$virtio_net" "$virtio_blk" vda "net,interrupts:virtio" "pci=nomsi" ",norese
 is msi 0 "messages are off"
 is pins 2 "pins interrupt the guest"
 
-kill $server
+kill "$server"
 if [ $failed != 0 ]; then
 	tail -n 100 out | sed 's/^/# /'
 fi

@@ -78,16 +78,7 @@ test_devices()
 	is pci "0x0008 0x1042 0x1042 0x1041 0x1043 0x1044" "PCI devices are found"
 	is ecam 2 "configuration space through ports and memory"
 	is msix 12 "MSI-X of every device"
-	is serial disk "disk: serial number"
-	is read "$before" "disk: what the guest reads is what the host wrote"
-	is discard 0 "disk: discard"
-	# the data was written before
-	[ "$(dd if=disk bs=64k skip=8 count=16 2> /dev/null | sum)" = "$(said wrote)" ]
-	report $? "disk: what the guest wrote is what the host reads"
-	[ "$(dd if=disk bs=64k skip=32 2> /dev/null | tr -d '\0' | wc -c)" = 0 ]
-	report $? "disk: what was discarded is empty"
-	is readonly 1 "disk: a read-only one cannot be written"
-	is readonly-read "$(sum < rodisk)" "disk: a read-only one can be read"
+	check_disk "$before"
 	is affinity 0 "an interrupt moves to the other CPU"
 	is rebind 0 "a device starts again after a reset"
 	is rng virtio_rng.0 "rng: the guest has it"
@@ -101,10 +92,7 @@ test_devices()
 	echo "hello guest" > "$pty"
 	is hvc "hello guest" "console: the guest reads what the host writes"
 
-	is ping 0 "net: ping"
-	is down "$(sum < www/bulk)" "net: 2 MiB to the guest"
-	said up > /dev/null
-	is up "$(wget -q -O - http://10.9.9.2/bulk | sum)" "net: 1 MiB from the guest"
+	check_net net
 	is unplugged 1 "all CPUs but one go offline"
 	is replugged "$cpus 0" "and come back"
 	is load 0 "$seconds seconds of load without a lockup"
