@@ -40,6 +40,7 @@ test-modules:
 
 tools:
 	$(MAKE) -C tools/hvrun O=$(O)
+	$(MAKE) -C tools/qemu O=$(O)
 	$(MAKE) -C tools/bench O=$(O)
 	$(MAKE) -C tools/hvctl O=$(O)
 
