@@ -22,8 +22,12 @@
 static int events(int fd, int timeout_ms)
 {
 	struct pollfd p = { .fd = fd, .events = POLLPRI };
+	uint64_t start = now_us();
 
-	return poll(&p, 1, timeout_ms) < 0 ? -errno : p.revents;
+	if (poll(&p, 1, timeout_ms) < 0)
+		return -errno;
+	/* At its end poll() looks again, so that nobody would have to wake it. */
+	return timeout_ms && now_us() - start >= timeout_ms * 1000UL ? -ETIME : p.revents;
 }
 
 static struct hv_pci_info get_info(int fd)

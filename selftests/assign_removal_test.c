@@ -121,8 +121,12 @@ static void pull_out(const bdf_t bdf)
 static int events(FIXTURE_DATA(removal) *self, int timeout_ms)
 {
 	struct pollfd p = { .fd = self->edu->fd, .events = POLLPRI };
+	uint64_t start = now_us();
 
-	return poll(&p, 1, timeout_ms) < 0 ? -errno : p.revents;
+	if (poll(&p, 1, timeout_ms) < 0)
+		return -errno;
+	/* At its end poll() looks again, so that nobody would have to wake it. */
+	return timeout_ms && now_us() - start >= timeout_ms * 1000UL ? -ETIME : p.revents;
 }
 
 static void use(struct __test_metadata *_metadata, FIXTURE_DATA(removal) *self)

@@ -142,6 +142,8 @@ class Modules:
                 name = self.name(path)
                 self.paths[name] = path
                 self.depends[name] = [self.name(need) for need in needs.split()]
+        with open(os.path.join(self.root, "modules.builtin")) as file:
+            self.builtin = {self.name(line) for line in file}
         self.chosen = {}        # name -> source file
 
     @staticmethod
@@ -150,7 +152,7 @@ class Modules:
 
     def add(self, name):
         name = name.replace("-", "_")
-        if name in self.chosen:
+        if name in self.chosen or name in self.builtin:
             return
         if name not in self.paths:
             raise Error("the kernel has no module %s" % name)
@@ -176,6 +178,9 @@ class Modules:
             needs = "".join(" %s.ko" % need for need in self.depends[name])
             lines.append("%s.ko:%s\n" % (name, needs))
         cpio.text(self.target + "/modules.dep", "".join(lines))
+        # so that modprobe knows what need not be loaded
+        cpio.text(self.target + "/modules.builtin", "".join(
+            "kernel/%s.ko\n" % name for name in sorted(self.builtin)))
         cpio.text(self.target + "/modules.alias", "")
         cpio.text(self.target + "/modules.symbols", "")
 
