@@ -152,6 +152,9 @@ FIXTURE_TEARDOWN(msix)
 	vcpu_free(self->vcpu[1]);
 	vcpu_free(self->vcpu[0]);
 	vm_free(self->vm);
+	/* The next test wants the host's driver to have it. */
+	pci_attribute(self->nic.bdf, "driver_override", "\n");
+	pci_unbind(self->nic.bdf);
 }
 
 TEST_F(msix, each_vector)
