@@ -63,6 +63,34 @@ TEST_F(prefault, maps)
 	EXPECT_EQ(0, self->range.size);
 }
 
+/* Parts of large pages: as far as was asked for, not to the end of what is mapped at once. */
+TEST_F(prefault, large_pages)
+{
+	const uint64_t huge = 512 * PAGE;
+	uint8_t *mem = ram_alloc(4 * huge);
+
+	if (!check_cap(self->vm->fd, HV_CAP_PRE_FAULT_MEMORY))
+		SKIP(return, "no HV_CAP_PRE_FAULT_MEMORY");
+	mem += -(uintptr_t)mem & (huge - 1);
+	must(madvise(mem, 3 * huge, MADV_HUGEPAGE));
+	memset(mem, 1, 3 * huge);
+	ASSERT_EQ(0, vm_slot(self->vm, 2, 2 * GPA, 2 * huge, mem, 0));
+	ASSERT_EQ(0, prefault(self, 2 * GPA + 5 * PAGE, 3 * PAGE));
+	EXPECT_EQ(2 * GPA + 8 * PAGE, self->range.gpa);
+	EXPECT_EQ(0, self->range.size);
+	if (!vm_stat(self->vm, "pages_2m"))
+		SKIP(return, "no large page was to be had");
+	EXPECT_EQ(1, vm_stat(self->vm, "pages_2m"));
+	ASSERT_EQ(0, prefault(self, 2 * GPA + huge - PAGE, 2 * PAGE));
+	EXPECT_EQ(2 * GPA + huge + PAGE, self->range.gpa);
+	EXPECT_EQ(0, self->range.size);
+	EXPECT_EQ(2, vm_stat(self->vm, "pages_2m"));
+	/* From inside of one to behind the slot */
+	EXPECT_EQ(0, prefault(self, 2 * GPA + PAGE, 2 * huge));
+	EXPECT_EQ(2 * GPA + 2 * huge, self->range.gpa);
+	EXPECT_EQ(PAGE, self->range.size);
+}
+
 TEST_F(prefault, stops)
 {
 	if (!check_cap(self->vm->fd, HV_CAP_PRE_FAULT_MEMORY))
