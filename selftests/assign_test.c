@@ -12,6 +12,9 @@
 #define SIZE	0x40000UL
 #define BAR_GPA	0x20000000UL
 #define BAR_SIZE	0x100000UL
+#define LARGE_GPA	0x40000000UL
+#define LARGE_SIZE	0x10000000UL
+#define HUGE_PAGE	0x200000UL
 
 FIXTURE(assign)
 {
@@ -198,6 +201,41 @@ TEST_F(assign, statistics)
 	EXPECT_EQ(0, vm_stat(self->vm, "pinned_bytes"));
 	EXPECT_EQ(0, vm_stat(self->vm, "devices"));
 	EXPECT_EQ(0, vm_stat(self->vm, "iommu_domains"));
+}
+
+/* Memory that is there already, in pages of one size, and what it costs to give it to a device */
+static void assign_large(struct __test_metadata *_metadata, FIXTURE_DATA(assign) *self,
+			 int advice, const char *pages)
+{
+	uint8_t *mem = ram_alloc(LARGE_SIZE + HUGE_PAGE);
+	uint8_t *start = mem + -(uintptr_t)mem % HUGE_PAGE;
+	uint64_t us[3], i;
+
+	madvise(start, LARGE_SIZE, advice);
+	for (i = 0; i < LARGE_SIZE; i += PAGE)
+		*(volatile uint64_t *)(start + i) = i;
+	must(vm_slot(self->vm, 2, LARGE_GPA, LARGE_SIZE, start, 0));
+	us[0] = now_us();
+	assign(self);
+	us[1] = now_us();
+	EXPECT_EQ(GUEST_RAM_SIZE + SIZE + LARGE_SIZE, vm_stat(self->vm, "pinned_bytes"));
+	/* From the first page to the last one */
+	copy_page(self->edu, LARGE_GPA + PAGE, LARGE_GPA + LARGE_SIZE - PAGE);
+	EXPECT_EQ(PAGE, *(uint64_t *)(start + LARGE_SIZE - PAGE));
+	us[2] = now_us();
+	EXPECT_EQ(0, edu_deassign(self->vm, self->edu));
+	us[2] = now_us() - us[2];
+	EXPECT_EQ(0, vm_stat(self->vm, "pinned_bytes"));
+	TH_LOG("256 MiB of %s pages: assigned in %lu us, deassigned in %lu us", pages,
+	       us[1] - us[0], us[2]);
+	must(vm_slot(self->vm, 2, 0, 0, NULL, 0));
+	munmap(mem, LARGE_SIZE + HUGE_PAGE);
+}
+
+TEST_F(assign, large_slots)
+{
+	assign_large(_metadata, self, MADV_NOHUGEPAGE, "4 KiB");
+	assign_large(_metadata, self, MADV_HUGEPAGE, "2 MiB");
 }
 
 /* With the device's file goes the device; with the VM's, too, and it can be another VM's. */
