@@ -236,6 +236,27 @@ TEST_F(apicv, msi_to_running)
 	stop_other(_metadata, self, &runner);
 }
 
+/* The timer of a vCPU that runs: one exit arms it, one is its expiry. The host takes no interrupt. */
+TEST_F(apicv, timer)
+{
+	uint64_t n;
+
+	write_reg(self->vcpu, APIC_TIMER_DIVIDE, 0xb, variant->x2apic);
+	write_reg(self->vcpu, APIC_LVT_TIMER, 0x52, variant->x2apic);
+	if (device_is_kvm() || !cpu_is_intel()) {
+		guest_call(self->vcpu, MODE("timer"), ROUNDS, 40000);
+		EXPECT_EQ(ROUNDS, self->count[0x52]);
+		return;
+	}
+	n = loop_exits(_metadata, self->vcpu, MODE("timer"), 40000, 0);
+	EXPECT_EQ(2 + ROUNDS, self->count[0x52]);
+	/* Now and then it expires while the host's own interrupt has made the guest exit. */
+	if (self->virtual && parameter("preemption_timer")) {
+		EXPECT_LE(n, 2 * ROUNDS);
+		EXPECT_GT(n, 2 * ROUNDS - ROUNDS / 5);
+	}
+}
+
 /* ---- it stays right ---- */
 
 /* What the guest reads is what HV_GET_LAPIC says. */

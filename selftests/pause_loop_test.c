@@ -99,6 +99,8 @@ TEST_F(pause_loop, window_grows)
 	TH_LOG("%lu exits, then %lu", first, second);
 	/* 300 ms are 15 million cycles of the slowest host; the first window is 4096. */
 	EXPECT_LT(first + second, 300);
+	/* The other vCPU could not have used the turn. */
+	EXPECT_EQ(0, vcpu_stat(self->vcpu[0], "directed_yield_attempted"));
 }
 
 TEST_HARNESS_MAIN

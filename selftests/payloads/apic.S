@@ -8,6 +8,7 @@
 
 #define X2_TPR		0x808
 #define X2_ICR		0x830
+#define X2_TIMER_INIT	0x838
 #define X2_SELF_IPI	0x83f
 
 /* RAX = time now. Changes RDX. */
@@ -136,6 +137,36 @@ function x2_ipi
 	movl	%esi, %edx
 	wrmsr
 2:	cmpl	%r10d, irq_count(, %r9, 4)
+	jne	2b
+	decl	%edi
+	jnz	1b
+	cli
+	end
+
+/* x_timer(n, count), x2_timer(): arm the timer, vector 0x52, and wait until its handler has counted */
+function x_timer
+	movl	irq_count + 4 * 0x52, %r10d
+	begin
+	movl	$GUEST_APIC, %ecx
+	sti
+1:	incl	%r10d
+	movl	%esi, 0x380(%rcx)
+2:	cmpl	%r10d, irq_count + 4 * 0x52
+	jne	2b
+	decl	%edi
+	jnz	1b
+	cli
+	end
+function x2_timer
+	movl	irq_count + 4 * 0x52, %r10d
+	begin
+	movl	$X2_TIMER_INIT, %ecx
+	sti
+1:	incl	%r10d
+	movl	%esi, %eax
+	xorl	%edx, %edx
+	wrmsr
+2:	cmpl	%r10d, irq_count + 4 * 0x52
 	jne	2b
 	decl	%edi
 	jnz	1b

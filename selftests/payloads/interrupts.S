@@ -27,6 +27,8 @@ function spin_until
 
 /* u64 iret_until_nmi(): IRET, then wait for an NMI, the first; how often has it looked? */
 function iret_until_nmi
+	/* The page is there: no exit that is not the NMI's. */
+	lock orl $0, irq_count + 2 * 4
 	movq	%rsp, %rcx
 	movl	%ss, %eax
 	pushq	%rax
