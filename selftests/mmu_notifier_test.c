@@ -3,6 +3,10 @@
  * Guest memory is the VMM's memory: what munmap, madvise, mprotect, mremap,
  * fork and huge pages do to it, the guest sees at once, running or not.
  */
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <poll.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include "hvtest.h"
 #include "kselftest_harness.h"
@@ -242,6 +246,99 @@ TEST_F(notifier, running_fork)
 	EXPECT_EQ(0, WEXITSTATUS(status));
 	runner_stop(&self->runner);
 	EXPECT_EQ(-EINTR, self->runner.result);
+}
+
+struct deleter {
+	struct vm *vm;
+	volatile bool done;
+	long result;
+};
+
+static void *delete_slot(void *arg)
+{
+	struct deleter *d = arg;
+
+	d->result = vm_slot(d->vm, 1, 0, 0, NULL, 0);
+	d->done = true;
+	return NULL;
+}
+
+/* A page whose first access blocks until page_give(): the fd, or -1 */
+static int page_hold(uint8_t *page)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register reg = {
+		.range = { (uintptr_t)page, PAGE }, .mode = UFFDIO_REGISTER_MODE_MISSING,
+	};
+	/* One that blocks can't be polled. */
+	int fd = syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+
+	if (fd < 0)
+		return -1;
+	must(ioctl(fd, UFFDIO_API, &api));
+	must(ioctl(fd, UFFDIO_REGISTER, &reg));
+	return fd;
+}
+
+static void page_give(int fd, uint8_t *page)
+{
+	struct uffdio_zeropage zero = { .range = { (uintptr_t)page, PAGE } };
+
+	must(ioctl(fd, UFFDIO_ZEROPAGE, &zero));
+}
+
+/*
+ * A slot that is being deleted, while another vCPU holds the deletion up: the guest still has its
+ * memory, and loses it at once when the VMM takes it away.
+ */
+TEST_F(notifier, leaving_slot)
+{
+	volatile uint64_t *counter = guest_var(self->vm, "counter");
+	struct deleter d = { .vm = self->vm };
+	uint8_t *held = ram_alloc(PAGE);
+	struct runner holder;
+	struct vcpu *other;
+	struct pollfd waits = { .events = POLLIN };
+	uint64_t before;
+	pthread_t t;
+	int fd;
+
+	if (device_is_kvm())
+		SKIP(return, "KVM removes mappings before it waits");
+	fd = page_hold(held);
+	if (fd < 0)
+		SKIP(return, "no userfaultfd");
+	waits.fd = fd;
+	other = vcpu_create(self->vm, 1);
+	vcpu_long_mode(other, NULL);
+	ASSERT_EQ(0, vm_slot(self->vm, 2, 2 * GPA, PAGE, held, 0));
+	run_background(self, "write_forever", GPA);
+	ASSERT_TRUE(wait_for(*at(self, 0) > 10));
+	guest_start(other, "load", 1, (uint64_t[]){ 2 * GPA });
+	runner_start(&holder, other);
+	ASSERT_EQ(1, poll(&waits, 1, 10000));
+	ASSERT_EQ(POLLIN, waits.revents);
+
+	ASSERT_EQ(0, pthread_create(&t, NULL, delete_slot, &d));
+	sleep_us(50000);
+	before = *counter;
+	EXPECT_TRUE(wait_for(*counter > before + 10));
+	EXPECT_FALSE(self->runner.done);
+	EXPECT_FALSE(d.done);
+	ASSERT_EQ(0, madvise(self->mem, PAGE, MADV_DONTNEED));
+	EXPECT_TRUE(wait_for(self->runner.done));
+	EXPECT_FALSE(d.done);
+
+	page_give(fd, held);
+	pthread_join(t, NULL);
+	EXPECT_EQ(0, d.result);
+	runner_join(&holder);
+	runner_stop(&self->runner);
+	EXPECT_EQ(0, self->runner.result);
+	EXPECT_EQ(HV_EXIT_MMIO, self->vcpu->run->exit_reason);
+	EXPECT_EQ(0, *at(self, 0));
+	vcpu_free(other);
+	close(fd);
 }
 
 /* Memory in a huge page, and the huge page broken up under the guest. */
