@@ -284,7 +284,9 @@ TEST_F(assign, reassign)
 		assign(self);
 		copy_page(self->edu, GPA, GPA + i * PAGE);
 		EXPECT_EQ(0, memcmp(self->mem, self->mem + i * PAGE, PAGE));
+		EXPECT_NE(0, hardware_config(self->edu->bdf, PCI_COMMAND, 2) & PCI_COMMAND_MASTER);
 		EXPECT_EQ(0, edu_deassign(self->vm, self->edu));
+		EXPECT_EQ(0, hardware_config(self->edu->bdf, PCI_COMMAND, 2) & PCI_COMMAND_MASTER);
 		EXPECT_EQ(-ENOENT, edu_deassign(self->vm, self->edu));
 	}
 }

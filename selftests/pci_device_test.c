@@ -4,6 +4,7 @@
  * configuration space against hostile writes, registers by mapping and by read and write,
  * and the end of all of that when the function is unbound or removed. The function is QEMU's edu.
  */
+#include <fcntl.h>
 #include "pci.h"
 #include "kselftest_harness.h"
 
@@ -172,6 +173,66 @@ TEST_F(pci_device, msi_capability)
 	EXPECT_EQ(PCI_MSI_FLAGS_64BIT | PCI_MSI_FLAGS_QSIZE | PCI_MSI_FLAGS_ENABLE,
 		  config_read(self->fd, msi + PCI_MSI_FLAGS, 2));
 	EXPECT_EQ(0, hardware_config(self->bdf, msi + PCI_MSI_FLAGS, 2) & PCI_MSI_FLAGS_ENABLE);
+}
+
+static void write_hardware(const bdf_t bdf, unsigned int pos, uint32_t value)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/config", bdf);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	must(fd);
+	if (pwrite(fd, &value, 4, pos) != 4)
+		die("%s: %s", path, strerror(errno));
+	close(fd);
+}
+
+/* What the host has once told the function to send isn't the guest's to see. */
+TEST_F(pci_device, message_of_the_host)
+{
+	unsigned int msi = config_cap(self->fd, PCI_CAP_ID_MSI);
+	bdf_t bdf;
+	int fd;
+
+	/* Opening resets the others. */
+	if (!pci_find(EDU_VENDOR, EDU_DEVICE, false, bdf) || !strcmp(bdf, self->bdf))
+		SKIP(return, "no second edu device, which can't be reset");
+	pci_bind(bdf);
+	write_hardware(bdf, msi + PCI_MSI_ADDRESS_LO, 0xfee01000);
+	write_hardware(bdf, msi + PCI_MSI_DATA_64, 0x41);
+	fd = pci_open(bdf);
+	must(fd);
+	EXPECT_EQ(0, config_read(fd, msi + PCI_MSI_ADDRESS_LO, 4));
+	EXPECT_EQ(0, config_read(fd, msi + PCI_MSI_DATA_64, 2));
+	EXPECT_EQ(0xfee01000, hardware_config(bdf, msi + PCI_MSI_ADDRESS_LO, 4));
+	close(fd);
+	write_hardware(bdf, msi + PCI_MSI_ADDRESS_LO, 0);
+	write_hardware(bdf, msi + PCI_MSI_DATA_64, 0);
+}
+
+/* A capability that isn't on the list isn't there: an AHCI controller has one of its own. */
+TEST_F(pci_device, hidden_capability)
+{
+	unsigned int pos;
+	bdf_t ahci;
+	int fd;
+
+	/* QEMU's machine has one, too, at the end, whose interrupt the host can't switch on. */
+	if (!pci_find_nth(0x8086, 0x2922, 1, ahci) || !pci_find_nth(0x8086, 0x2922, 0, ahci))
+		SKIP(return, "no AHCI controller: tools/testbed/run --device ich9-ahci");
+	pos = hardware_config(ahci, PCI_CAPABILITY_LIST, 1);
+	while (pos && hardware_config(ahci, pos, 1) != PCI_CAP_ID_SATA)
+		pos = hardware_config(ahci, pos + PCI_CAP_LIST_NEXT, 1);
+	ASSERT_NE(0, pos);
+	pci_bind(ahci);
+	fd = pci_open(ahci);
+	must(fd);
+	EXPECT_NE(0, config_cap(fd, PCI_CAP_ID_MSI));
+	EXPECT_EQ(0, config_cap(fd, PCI_CAP_ID_SATA));
+	EXPECT_EQ(0, config_read(fd, pos, 4));
+	close(fd);
+	pci_unbind(ahci);
 }
 
 TEST_F(pci_device, bounds)
