@@ -91,6 +91,59 @@ TEST_F(prefault, large_pages)
 	EXPECT_EQ(PAGE, self->range.size);
 }
 
+static long table_kib(void)
+{
+	char line[128];
+	long kib = -1;
+	FILE *f;
+
+	/* What each CPU has counted for itself */
+	f = fopen("/proc/sys/vm/stat_refresh", "we");
+	if (f) {
+		fputc('1', f);
+		fclose(f);
+	}
+	f = fopen("/proc/meminfo", "re");
+	while (f && kib < 0 && fgets(line, sizeof(line), f))
+		if (sscanf(line, "SecPageTables: %ld", &kib) != 1)
+			kib = -1;
+	if (f)
+		fclose(f);
+	return kib;
+}
+
+/* The host tells how much memory tables take: one and a bit for each of 300 pages, 2 MiB apart */
+TEST_F(prefault, tables_are_reported)
+{
+	const unsigned int n = 300;
+	long none, before, tables;
+	struct vcpu *vcpu;
+	struct vm *vm;
+	unsigned int i;
+
+	none = table_kib();
+	if (none < 0)
+		SKIP(return, "/proc/meminfo has no SecPageTables");
+	vm = vm_create(0);
+	vm_load(vm, "basic");
+	vcpu = vcpu_create(vm, 0);
+	vcpu_long_mode(vcpu, NULL);
+	for (i = 0; i < n; i++)
+		ASSERT_EQ(0, vm_slot(vm, 1 + i, GPA + i * 512 * PAGE, PAGE, self->mem, 0));
+	guest_call(vcpu, "load", GPA);
+	before = table_kib();
+	for (i = 0; i < n; i++)
+		guest_call(vcpu, "load", GPA + i * 512 * PAGE);
+	tables = (table_kib() - before) / 4;
+	EXPECT_LE(n - 1, tables);
+	EXPECT_GE(n + 3, tables);
+	if (!device_is_kvm())
+		EXPECT_EQ(vm_stat(vm, "table_pages") * 4, table_kib() - none);
+	vcpu_free(vcpu);
+	vm_free(vm);
+	EXPECT_EQ(none, table_kib());
+}
+
 TEST_F(prefault, stops)
 {
 	if (!check_cap(self->vm->fd, HV_CAP_PRE_FAULT_MEMORY))

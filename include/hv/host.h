@@ -165,6 +165,7 @@ int host_shrinker_register(unsigned long (*count)(void), long (*scan)(unsigned l
 void host_shrinker_unregister(void);
 void host_vm_flags_set(struct vm_area_struct *vma, unsigned long flags);	/* in mmap() */
 void host_page_used(struct page *page, bool write);	/* mapped into a guest */
+void host_count_table(void *table, int n);
 
 /* ---- src/host/clock.c: the host's time and its TSC ---- */
 /**

@@ -83,6 +83,12 @@ static inline unsigned long get_zeroed_page(unsigned int gfp)
 	return (unsigned long)page;
 }
 
+static inline void host_count_table(void *table, int n)
+{
+	(void)table;
+	(void)n;
+}
+
 static inline void free_page(unsigned long page)
 {
 	__atomic_sub_fetch(&compat_pages, 1, __ATOMIC_SEQ_CST);

@@ -18,6 +18,7 @@
 #include <linux/minmax.h>
 #include <linux/sched.h>
 #include <linux/string.h>
+#include <hv/host.h>
 #endif
 #include <hv/stage2.h>
 
@@ -25,11 +26,16 @@
 
 static u64 *s2_alloc_page(gfp_t gfp)
 {
-	return (u64 *)get_zeroed_page(gfp | __GFP_ACCOUNT);
+	u64 *page = (u64 *)get_zeroed_page(gfp | __GFP_ACCOUNT);
+
+	if (page)
+		host_count_table(page, 1);
+	return page;
 }
 
 static void s2_free_page(u64 *page)
 {
+	host_count_table(page, -1);
 	free_page((unsigned long)page);
 }
 

@@ -5,6 +5,7 @@
 #include <linux/fs.h>
 #include <linux/ioport.h>
 #include <linux/irqflags.h>
+#include <linux/memcontrol.h>
 #include <linux/mm.h>
 #include <linux/page-flags.h>
 #include <linux/pgtable.h>
@@ -222,6 +223,21 @@ void host_page_used(struct page *page, bool write)
 	if (write)
 		SetPageDirty(page);
 	mark_page_accessed(page);
+}
+
+/**
+ * host_count_table - tell the host of a page of second-stage tables
+ * @table: the page, as it was allocated
+ * @n: 1: it is one now; -1: it is about to be freed
+ *
+ * SecPageTables in /proc/meminfo, sec_pagetables in the memory.stat of the cgroup that it is
+ * charged to.
+ *
+ * Context: any but hard interrupts.
+ */
+void host_count_table(void *table, int n)
+{
+	mod_lruvec_page_state(virt_to_page(table), NR_SECONDARY_PAGETABLE, n);
 }
 
 /**
