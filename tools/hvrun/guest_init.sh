@@ -218,19 +218,20 @@ storm()
 	done
 }
 
-# Memory is written and read, what was there long ago too, until the host ends it.
+# Memory is written, and stays for a while, and all of it is checked after each write, until the host
+# ends it.
 churn()
 {
-	local round=0
+	local round=0 file
 
-	dd if=/dev/urandom of=/tmp/old bs=64k count=128 2> /dev/null
-	sum < /tmp/old > /tmp/old.sum
+	cd /tmp || return
+	dd if=/dev/urandom of=old bs=64k count=32 2> /dev/null
+	sha256sum old > old.sum
 	while :; do
-		dd if=/dev/urandom of=/tmp/new bs=64k count=16 2> /dev/null
-		sum < /tmp/new > /tmp/new.sum
-		for file in old new; do
-			[ "$(sum < /tmp/$file)" = "$(cat /tmp/$file.sum)" ] || say corrupt $file
-		done
+		file=new$((round % 32))
+		dd if=/dev/urandom of=$file bs=64k count=1 2> /dev/null
+		sha256sum $file > $file.sum
+		cat ./*.sum | sha256sum -c -s || say corrupt $round
 		round=$((round + 1))
 		say churn $round
 	done

@@ -7,6 +7,7 @@
 
 device=${HV_DEVICE:-/dev/hv}
 qemu=${QEMU:-qemu-system-x86_64}
+accel=kvm
 kernel=/root/vmlinux initrd=/root/guest.cpio
 # shellcheck source-path=SCRIPTDIR source=../hvrun/test_guest.sh
 . "$(dirname "$0")/hvrun_guest.sh"
@@ -25,7 +26,7 @@ start()
 	: > out
 	rm -f commands
 	mkfifo commands
-	"$qemu" -nodefaults -no-user-config -accel kvm -m 192 -display none \
+	"$qemu" -nodefaults -no-user-config -accel "$accel" -m 192 -display none \
 		-chardev file,id=serial,path=out -serial chardev:serial -monitor stdio \
 		-kernel "$kernel" -initrd "$initrd" \
 		-append "console=ttyS0 panic=-1 quiet $quirks do=$steps" \

@@ -114,26 +114,44 @@ test_userspace()
 	ends "the guest powers itself off" "Userspace local APIC is deprecated|Do not use kernel-irq"
 }
 
-# A guest goes from one QEMU to another while it runs, then is reset.
+# emigrate NAME: the guest's state goes into the file state while it runs, so slowly that it writes
+# again what has been read
+emigrate()
+{
+	monitor "migrate_set_parameter max-bandwidth 16M"
+	monitor 'migrate "exec:cat > state"'
+	answers "Migration status: completed" "info migrate"
+	report $? "$1: its state is written while it runs"
+	[ "$(said_lines corrupt)" = 0 ]
+	report $? "$1: its memory was right all the time"
+	monitor quit
+	ends "$1: QEMU ends"
+}
+
+# immigrate NAME: another QEMU goes on with it
+immigrate()
+{
+	start churn $machine -incoming "exec:cat state"
+	says_again churn 1
+	report $? "$1: another QEMU goes on with it"
+}
+
+# A guest goes from one QEMU to another while it runs, twice, then is reset. What it writes
+# meanwhile is in bitmaps for the first one, in rings for the second.
 test_migrate()
 {
-	local machine
+	local machine accel
 
 	machine="-machine q35 -cpu host -smp 2 $(network off)"
+	accel=kvm
 	start churn $machine
 	says_again churn 1
 	report $? "the guest checks its memory over and over"
-	monitor "migrate_set_parameter downtime-limit 3000"
-	monitor 'migrate "exec:cat > state"'
-	answers "Migration status: completed" "info migrate"
-	report $? "its state is written while it runs"
-	[ "$(said_lines corrupt)" = 0 ]
-	report $? "its memory was right all the time"
-	monitor quit
-	ends "QEMU ends"
-	start churn $machine -incoming "exec:cat state"
-	says_again churn 1
-	report $? "another QEMU goes on with it"
+	emigrate bitmaps
+	accel=kvm,dirty-ring-size=1024
+	immigrate bitmaps
+	emigrate rings
+	immigrate rings
 	[ "$(said_lines corrupt)" = 0 ]
 	report $? "its memory is right"
 	monitor system_reset
