@@ -20,7 +20,6 @@ struct vmx_caps vmx_caps __ro_after_init;
 #define BASIC_TRUE_CTLS		BIT_ULL(55)
 
 /* IA32_VMX_EPT_VPID_CAP (SDM 3D A.10) */
-#define EPT_CAP_EXEC_ONLY	BIT_ULL(0)
 #define EPT_CAP_WALK_4		BIT_ULL(6)
 #define EPT_CAP_WB		BIT_ULL(14)
 #define EPT_CAP_2M		BIT_ULL(16)
@@ -148,7 +147,6 @@ static int __init vmx_check_ept(void)
 		return -EOPNOTSUPP;
 	}
 	vmx_caps.ept_ad = cap & EPT_CAP_AD;
-	vmx_caps.ept_exec_only = cap & EPT_CAP_EXEC_ONLY;
 	/* 1 GiB leaves without 2 MiB ones would be of no use. */
 	vmx_caps.ept_leaf_levels = !(cap & EPT_CAP_2M) ? 1 : cap & EPT_CAP_1G ? 3 : 2;
 	vmx_caps.invept_single = cap & EPT_CAP_INVEPT_SINGLE;

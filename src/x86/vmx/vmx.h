@@ -19,7 +19,6 @@
  * @cr0_fixed0, @cr4_fixed0: bits that must be 1 in VMX operation
  * @cr0_fixed1, @cr4_fixed1: bits that may be 1
  * @ept_ad: accessed and dirty bits in EPT entries
- * @ept_exec_only: execute-only EPT entries
  * @ept_leaf_levels: sizes of EPT leaves: 1: 4 KiB, 2: and 2 MiB, 3: and 1 GiB
  * @invept_single: INVEPT of one EPT pointer, else of all
  * @vpid: VPIDs are used
@@ -41,7 +40,6 @@ struct vmx_caps {
 	u64 cr4_fixed0;
 	u64 cr4_fixed1;
 	bool ept_ad;
-	bool ept_exec_only;
 	u8 ept_leaf_levels;
 	bool invept_single;
 	bool vpid;
