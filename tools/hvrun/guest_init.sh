@@ -237,15 +237,16 @@ churn()
 	done
 }
 
-# A press on the power button reaches the input device as an event.
+# A press on the power button reaches the input device as an event, if it is open by then.
 button()
 {
 	local event
 
 	event=$(sed -n '/Power Button/,/^$/s/.*Handlers.*\(event[0-9]*\).*/\1/p' \
 		/proc/bus/input/devices | head -n 1)
+	exec 4< "/dev/input/$event"
 	say button-ready
-	dd if="/dev/input/$event" bs=24 count=1 > /dev/null 2>&1
+	dd bs=24 count=1 <&4 > /dev/null 2>&1
 	say button $?
 }
 
