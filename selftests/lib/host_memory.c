@@ -403,30 +403,65 @@ bool memory_operation(struct memory *m, unsigned int n, bool now)
 	return true;
 }
 
-/**
- * memory_report() - say what was done, and what came of it
- * @missing: called for what did not happen, though this host can do it
- */
-void memory_report(void (*missing)(const char *name))
+/* What did not happen, though this host can do it: its name is given to @missing. How many? */
+static unsigned int find_missing(void (*missing)(const char *name))
 {
-	unsigned long nr;
-	unsigned int i;
+	unsigned int i, nr = 0;
 
 	for (i = 0; i < ARRAY_LEN(operations); i++) {
-		fprintf(stderr, "# %s: %lu of %lu%s\n", operations[i].name, done[i], tried[i],
-			operations[i].possible() ? "" : ", not possible here");
-		if (operations[i].possible() && !done[i])
+		if (operations[i].possible() && !done[i]) {
 			missing(operations[i].name);
+			nr++;
+		}
 	}
 	for (i = 0; i < ARRAY_LEN(events); i++) {
-		nr = event(events[i].name) - before[i];
-		fprintf(stderr, "# %s%lu\n", events[i].name, nr);
-		if (events[i].possible() && !nr)
+		if (events[i].possible() && event(events[i].name) == before[i]) {
 			missing(events[i].name);
+			nr++;
+		}
 	}
-	fprintf(stderr, "# pages merged at a time: %lu\n", most_merged);
-	if (if_ksm() && !most_merged)
+	if (if_ksm() && !most_merged) {
 		missing("pages_sharing");
+		nr++;
+	}
+	return nr;
+}
+
+static void ignore(const char *name)
+{
+	(void)name;
+}
+
+/**
+ * memory_all_done() - has all happened that this host can do?
+ */
+bool memory_all_done(void)
+{
+	return !find_missing(ignore);
+}
+
+static void report_missing(const char *name)
+{
+	fprintf(stderr, "# never happened: %s\n", name);
+}
+
+/**
+ * memory_report() - say what was done, and what came of it
+ *
+ * Return: how many things did not happen, though this host can do them.
+ */
+unsigned int memory_report(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_LEN(operations); i++)
+		fprintf(stderr, "# %s: %lu of %lu%s\n", operations[i].name, done[i], tried[i],
+			operations[i].possible() ? "" : ", not possible here");
+	for (i = 0; i < ARRAY_LEN(events); i++)
+		fprintf(stderr, "# %s%lu\n", events[i].name,
+			event(events[i].name) - before[i]);
+	fprintf(stderr, "# pages merged at a time: %lu\n", most_merged);
+	return find_missing(report_missing);
 }
 
 /**

@@ -35,7 +35,8 @@ void host_memory_done(void);
 bool memory_create(struct memory *m, size_t size, unsigned int flags);
 unsigned int memory_operations(void);
 bool memory_operation(struct memory *m, unsigned int n, bool now);
-void memory_report(void (*missing)(const char *name));
+bool memory_all_done(void);
+unsigned int memory_report(void);
 uint32_t rnd(uint32_t n);
 
 #endif
