@@ -258,6 +258,7 @@ static void *device_thread(void *arg)
 TEST_F_TIMEOUT(resample, thousands, 120)
 {
 	const unsigned int rounds = 5000;
+	unsigned int more = 0;
 	struct dev d = { .left = rounds, .fd = self->fd, .resamplefd = new_fd(0) };
 	struct runner r;
 	pthread_t t;
@@ -273,14 +274,20 @@ TEST_F_TIMEOUT(resample, thousands, 120)
 		if (!wait_for(d.left != left || r.done))
 			break;
 	}
+	if (!wait_for(d.left == 0 && r.done) && cpu_is_tcg() && !d.left) {
+		/* TCG may put STI and HLT apart (testing.rst): the guest sleeps after the last one. */
+		signal_fd(d.fd);
+		more = 1;
+	}
 	EXPECT_TRUE(wait_for(d.left == 0 && r.done)) {
-		TH_LOG("%u left", d.left);
+		TH_LOG("%u left, %u resampled, %u in the guest", d.left, d.resampled,
+		       self->count[VECTOR]);
 	}
 	if (d.left)
 		exit(1);
 	pthread_join(t, NULL);
 	runner_stop(&r);
-	EXPECT_EQ(rounds, self->count[VECTOR]);
+	EXPECT_EQ(rounds + more, self->count[VECTOR]);
 	EXPECT_EQ(rounds, d.resampled);
 	close(d.resamplefd);
 }

@@ -101,6 +101,21 @@ bool cpu_is_tcg(void)
 }
 
 /**
+ * cpu_repeats_faults() - does an instruction that faulted begin again after its handler was entered?
+ *
+ * It does now and then in Bochs 3.0 with several CPUs, in guests: when an interrupt of the host
+ * arrives before the handler's first instruction, the exit saves the RIP of before the fault.
+ *
+ * Return: true in that emulated host.
+ */
+bool cpu_repeats_faults(void)
+{
+	const char *host = getenv("TESTBED_HOST");
+
+	return host && !strcmp(host, "vmx") && sysconf(_SC_NPROCESSORS_CONF) > 1;
+}
+
+/**
  * kvm_changes_tsc() - is the guest's TSC not what it was told to be?
  *
  * Return: true on stock KVM where the TSC is not known to run at one rate

@@ -86,6 +86,22 @@ function remap_pge
 	movq	%rax, %cr4
 	movq	(%rdx), %rax
 	ret
+/* The same, with INVPCID of type RCX and its descriptor at R8 */
+function remap_invpcid
+	movq	(%rdx), %rax
+	movq	%rsi, (%rdi)
+	probe	invpcid (%r8), %rcx
+	movq	(%rdx), %rax
+	ret
+
+/* void switch_pcids(a, b, n): MOV to CR3 of one and the other, @n times */
+function switch_pcids
+	movq	%rdx, %rcx
+1:	movq	%rdi, %cr3
+	movq	%rsi, %cr3
+	decq	%rcx
+	jnz	1b
+	ret
 
 .macro debug n
 function read_db\n
