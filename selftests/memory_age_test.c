@@ -5,13 +5,12 @@
  * page tables say the same of both.
  */
 #include <fcntl.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
+#include "cgroup.h"
 #include "hvtest.h"
 #include "kselftest_harness.h"
 
-#define ROOT	"/sys/fs/cgroup"
-#define GROUP	ROOT "/hv_age"
+#define NAME	"hv_age"
+#define GROUP	CGROUP_ROOT "/" NAME
 #define ZRAM	"/dev/zram0"
 #define GPA	0x20000000UL
 /* The older half is the one that is used. */
@@ -27,41 +26,10 @@ FIXTURE(age)
 	bool swap;
 };
 
-static bool write_to(const char *path, const char *value)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	bool done;
-
-	if (fd < 0)
-		return false;
-	done = write(fd, value, strlen(value)) == (ssize_t)strlen(value);
-	close(fd);
-	return done;
-}
-
-/* A group with this process alone, and with as many CPUs as we may use */
-static bool group_create(void)
-{
-	char cpus[64] = "";
-	int fd;
-
-	if (access(ROOT "/cgroup.controllers", F_OK) &&
-	    mount("cgroup2", ROOT, "cgroup2", 0, NULL))
-		return false;
-	if (!write_to(ROOT "/cgroup.subtree_control", "+memory") ||
-	    (mkdir(GROUP, 0755) && errno != EEXIST))
-		return false;
-	fd = open(ROOT "/command/cpuset.cpus", O_RDONLY | O_CLOEXEC);
-	if (fd >= 0 && read(fd, cpus, sizeof(cpus) - 1) > 0)
-		write_to(GROUP "/cpuset.cpus", cpus);
-	close(fd);
-	return !access(GROUP "/memory.reclaim", F_OK) && write_to(GROUP "/cgroup.procs", "0");
-}
-
 static bool swap_create(void)
 {
 	return (!access(ZRAM, F_OK) || !system("modprobe zram >/dev/null 2>&1")) &&
-	       write_to("/sys/block/zram0/disksize", "64M") &&
+	       file_write("/sys/block/zram0/disksize", "64M") &&
 	       !system("mkswap " ZRAM " >/dev/null && swapon " ZRAM);
 }
 
@@ -69,7 +37,8 @@ FIXTURE_SETUP(age)
 {
 	self->vm = NULL;
 	self->swap = swap_create();
-	if (!self->swap || !group_create())
+	if (!self->swap || !cgroup_join(NAME) ||
+	    access(GROUP "/memory.reclaim", F_OK))
 		SKIP(return, "no swap, or no memory.reclaim, here");
 	self->mem = ram_alloc(SIZE);
 	must(madvise(self->mem, SIZE, MADV_NOHUGEPAGE));
@@ -86,11 +55,11 @@ FIXTURE_TEARDOWN(age)
 		vcpu_free(self->vcpu);
 		vm_free(self->vm);
 	}
-	write_to(ROOT "/cgroup.procs", "0");
+	cgroup_leave();
 	rmdir(GROUP);
 	if (self->swap) {
 		EXPECT_EQ(0, system("swapoff " ZRAM));
-		EXPECT_TRUE(write_to("/sys/block/zram0/reset", "1"));
+		EXPECT_TRUE(file_write("/sys/block/zram0/reset", "1"));
 	}
 }
 
@@ -120,7 +89,7 @@ TEST_F_TIMEOUT(age, working_set, 120)
 		/* What was lost comes back. */
 		ASSERT_EQ(HOT, guest_call(self->vcpu, "sum", GPA, HOT));
 		/* As much as there is; that less was reclaimed is EAGAIN. */
-		write_to(GROUP "/memory.reclaim", "131072");
+		file_write(GROUP "/memory.reclaim", "131072");
 		hot += swapped(self, 0, HOT);
 		cold = swapped(self, HOT, COLD);
 	}

@@ -10,14 +10,13 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/eventfd.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
+#include "cgroup.h"
 #include "hvtest.h"
 #include "kselftest_harness.h"
 
-#define ROOT	"/sys/fs/cgroup"
-#define GROUP	ROOT "/hv_test"
+#define NAME	"hv_test"
+#define GROUP	CGROUP_ROOT "/" NAME
 #define GPA	0x20000000UL
 /* Distance of slots: each needs a table of its own */
 #define GAP	0x200000UL
@@ -25,18 +24,6 @@
 /* The kernel charges so many pages in advance, for each CPU. */
 #define BATCH	(64 * PAGE)
 #define STEP	(4 * PAGE)
-
-static bool write_to(const char *path, const char *value)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	bool done;
-
-	if (fd < 0)
-		return false;
-	done = write(fd, value, strlen(value)) == (ssize_t)strlen(value);
-	close(fd);
-	return done;
-}
 
 /* By calls alone: stdio allocates memory. */
 static long value_of(const char *path, const char *name)
@@ -104,7 +91,7 @@ static void allow(long more)
 
 static void may_be_killed(bool may)
 {
-	if (!write_to("/proc/self/oom_score_adj", may ? "1000" : "-1000"))
+	if (!file_write("/proc/self/oom_score_adj", may ? "1000" : "-1000"))
 		die("oom_score_adj: %s", strerror(errno));
 }
 
@@ -115,31 +102,10 @@ FIXTURE(cgroup)
 	uint8_t *mem;
 };
 
-/* The group, with as many CPUs as we may use */
-static bool group_create(void)
-{
-	char cpus[64] = "";
-	int fd;
-
-	if (access(ROOT "/cgroup.controllers", F_OK) &&
-	    mount("cgroup2", ROOT, "cgroup2", 0, NULL))
-		return false;
-	if (!write_to(ROOT "/cgroup.subtree_control", "+memory") ||
-	    (mkdir(GROUP, 0755) && errno != EEXIST))
-		return false;
-	/* A test that was ended may have left it behind. */
-	write_to(GROUP "/memory.max", "max");
-	fd = open(ROOT "/command/cpuset.cpus", O_RDONLY | O_CLOEXEC);
-	if (fd >= 0 && read(fd, cpus, sizeof(cpus) - 1) > 0)
-		write_to(GROUP "/cpuset.cpus", cpus);
-	close(fd);
-	return write_to(GROUP "/cgroup.procs", "0");
-}
-
 FIXTURE_SETUP(cgroup)
 {
 	self->vm = NULL;
-	if (!group_create())
+	if (!cgroup_join(NAME))
 		SKIP(return, "there are no memory cgroups here");
 	/* Each CPU has its own. */
 	host_cpu_pin(pthread_self(), 0);
@@ -160,7 +126,7 @@ FIXTURE_TEARDOWN(cgroup)
 	allow(-1);
 	vcpu_free(self->vcpu);
 	vm_free(self->vm);
-	write_to(ROOT "/cgroup.procs", "0");
+	cgroup_leave();
 	EXPECT_EQ(0, rmdir(GROUP));
 }
 

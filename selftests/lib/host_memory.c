@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include "cgroup.h"
 #include "host_memory.h"
 #include "hvtest.h"
 
@@ -36,18 +37,6 @@ uint32_t rnd(uint32_t n)
 	seed ^= seed >> 7;
 	seed ^= seed << 17;
 	return (seed >> 11) % n;
-}
-
-static bool write_file(const char *path, const char *value)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	bool done;
-
-	if (fd < 0)
-		return false;
-	done = write(fd, value, strlen(value)) == (ssize_t)strlen(value);
-	close(fd);
-	return done;
 }
 
 /* The number that follows @name, "" for the first, in a file; 0 if there is none */
@@ -180,7 +169,7 @@ static bool split(struct memory *m, uint8_t *at, size_t len)
 		 (long)(m->at + m->size));
 	for (i = 0; i < 4; i++) {
 		collapse(m, at, len);
-		if (!write_file("/sys/kernel/debug/split_huge_pages", text))
+		if (!file_write("/sys/kernel/debug/split_huge_pages", text))
 			return false;
 		if (event("thp_split_page ") > before)
 			return true;
@@ -193,7 +182,7 @@ static bool compact(struct memory *m, uint8_t *at, size_t len)
 	(void)m;
 	(void)at;
 	(void)len;
-	return write_file("/proc/sys/vm/compact_memory", "1");
+	return file_write("/proc/sys/vm/compact_memory", "1");
 }
 
 /* Pages go to one node or the other. */
@@ -495,15 +484,15 @@ void host_memory_prepare(void)
 	char text[32];
 	unsigned int i;
 
-	write_file(KSM "pages_to_scan", "500");
-	write_file(KSM "sleep_millisecs", "20");
-	write_file(KSM "run", "1");
-	write_file(THP "shmem_enabled", "advise");
+	file_write(KSM "pages_to_scan", "500");
+	file_write(KSM "sleep_millisecs", "20");
+	file_write(KSM "run", "1");
+	file_write(THP "shmem_enabled", "advise");
 	snprintf(text, sizeof(text), "%d", HUGE_PAGES);
-	write_file("/proc/sys/vm/nr_hugepages", text);
+	file_write("/proc/sys/vm/nr_hugepages", text);
 	has_hugetlb = number("/proc/sys/vm/nr_hugepages", "") == HUGE_PAGES;
 	has_swap = (!access(ZRAM, F_OK) || !system("modprobe zram >/dev/null 2>&1")) &&
-		   write_file("/sys/block/zram0/disksize", "64M") &&
+		   file_write("/sys/block/zram0/disksize", "64M") &&
 		   !system("mkswap " ZRAM " >/dev/null && swapon " ZRAM);
 	for (nodes = 0; ; nodes++) {
 		snprintf(text, sizeof(text), "/sys/devices/system/node/node%u", nodes);
@@ -519,8 +508,8 @@ void host_memory_prepare(void)
  */
 void host_memory_done(void)
 {
-	write_file(KSM "run", "2");
-	write_file("/proc/sys/vm/nr_hugepages", "0");
-	if (has_swap && (system("swapoff " ZRAM) || !write_file("/sys/block/zram0/reset", "1")))
+	file_write(KSM "run", "2");
+	file_write("/proc/sys/vm/nr_hugepages", "0");
+	if (has_swap && (system("swapoff " ZRAM) || !file_write("/sys/block/zram0/reset", "1")))
 		die("swapoff");
 }
