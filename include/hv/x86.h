@@ -379,6 +379,7 @@ const struct hv_cpuid_entry2 *hv_cpuid_find(struct hv_vcpu *vcpu, u32 func, u32 
 /* A feature bit in the guest's table; @reg: 0 EAX .. 3 EDX */
 bool hv_cpuid_has(struct hv_vcpu *vcpu, u32 func, u32 index, int reg, unsigned int bit);
 void hv_cpuid_changed(struct hv_vcpu *vcpu);
+void hv_cpuid_hide(u32 func, u32 index, int reg, unsigned int bit);
 
 /* ---- src/x86/msr.c: 0, 1 = #GP, -errno; host: from the VMM, fewer checks ---- */
 int hv_get_msr(struct hv_vcpu *vcpu, u32 index, u64 *val, bool host);

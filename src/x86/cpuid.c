@@ -100,8 +100,9 @@ static const struct hv_cpuid_word hv_cpuid_words[] = {
 		      F(AMD_STIBP), F(AMD_STIBP_ALWAYS_ON), F(AMD_SSBD), F(AMD_SSB_NO)) },
 };
 
-/* Offered bits of each of hv_cpuid_words; written once at load */
+/* Offered bits of each of hv_cpuid_words, and those that the backend can't give; written at load */
 static u32 hv_cpuid_masks[ARRAY_SIZE(hv_cpuid_words)] __ro_after_init;
+static u32 hv_cpuid_hidden[ARRAY_SIZE(hv_cpuid_words)] __ro_after_init;
 
 /**
  * struct hv_xsave_component - where a state component is in the standard format
@@ -120,6 +121,27 @@ static u64 hv_offered_xcr0(void)
 	return boot_cpu_has(X86_FEATURE_XSAVE) ? host_guest_xcr0() : 0;
 }
 
+/**
+ * hv_cpuid_hide() - do not offer a feature, though the host has it
+ * @func: leaf
+ * @index: subleaf
+ * @reg: 0 EAX .. 3 EDX
+ * @bit: bit
+ *
+ * Context: module load, the backend's setup.
+ */
+void __init hv_cpuid_hide(u32 func, u32 index, int reg, unsigned int bit)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(hv_cpuid_words); i++) {
+		const struct hv_cpuid_word *w = &hv_cpuid_words[i];
+
+		if (w->func == func && w->index == index && w->reg == reg)
+			hv_cpuid_hidden[i] |= BIT(bit);
+	}
+}
+
 void hv_cpuid_init(void)
 {
 	unsigned int i, n;
@@ -132,6 +154,7 @@ void hv_cpuid_init(void)
 		for (n = 0; w->features[n]; n++)
 			mask |= BIT(w->features[n] & 31);
 		hv_cpuid_masks[i] = (mask & boot_cpu_data.x86_capability[w->word]) | w->always;
+		hv_cpuid_masks[i] &= ~hv_cpuid_hidden[i];
 	}
 	if (!boot_cpu_has(X86_FEATURE_XSAVE))
 		return;

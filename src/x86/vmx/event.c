@@ -141,6 +141,23 @@ static const struct {
 	{ PROC2_XSAVES, 0xd, 1, 0, 3 },
 };
 
+/**
+ * vmx_hide_insns() - guests are not told of instructions that are #UD for want of a control
+ *
+ * A hypervisor below hv may lack it, though its CPUID has the instruction.
+ *
+ * Context: module load, after vmx_caps_init().
+ */
+void __init vmx_hide_insns(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(vmx_insn_controls); i++)
+		if (!(vmx_caps.proc2 & vmx_insn_controls[i].control))
+			hv_cpuid_hide(vmx_insn_controls[i].func, vmx_insn_controls[i].index,
+				      vmx_insn_controls[i].reg, vmx_insn_controls[i].bit);
+}
+
 /* What the guest's CPUID does not have is #UD for it. */
 static void vmx_update_insn_controls(struct hv_vcpu *vcpu)
 {

@@ -46,6 +46,7 @@ static int __init vmx_setup(void)
 	r = vmx_caps_init();
 	if (r)
 		return r;
+	vmx_hide_insns();
 	vmx_ept_setup();
 	hv_lazy_msrs_setup(vmx_lazy_msrs, ARRAY_SIZE(vmx_lazy_msrs) -
 					  !boot_cpu_has(X86_FEATURE_RDTSCP));

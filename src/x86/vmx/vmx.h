@@ -207,6 +207,7 @@ void vmx_open_window(struct hv_vcpu *vcpu, bool nmi, bool on);
 u32 vmx_get_blocking(struct hv_vcpu *vcpu);
 void vmx_set_blocking(struct hv_vcpu *vcpu, u32 blocking);
 int vmx_skip_insn(struct hv_vcpu *vcpu);
+void vmx_hide_insns(void);
 void vmx_update_intercepts(struct hv_vcpu *vcpu);
 
 /* timer.c */
