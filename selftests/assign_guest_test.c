@@ -227,18 +227,6 @@ TEST_F(guest, switches_bus_mastering)
 
 /* ---- one that doesn't ---- */
 
-/* The physical address of a page of this process that is in memory */
-static uint64_t phys(const void *p)
-{
-	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-	uint64_t entry = 0;
-
-	if (fd < 0 || pread(fd, &entry, 8, (uintptr_t)p / PAGE * 8) != 8 || !(entry >> 63))
-		die("no physical address");
-	close(fd);
-	return (entry & ((1ULL << 55) - 1)) * PAGE + (uintptr_t)p % PAGE;
-}
-
 static bool uniform(const uint8_t *p, size_t len)
 {
 	return !memcmp(p, p + 1, len - 1);
@@ -277,7 +265,7 @@ TEST_F(guest, own_slot)
 TEST_F(guest, attacks)
 {
 	const uint64_t addrs[] = {
-		phys(self->victim), FREED, NO_DMA, GUEST_RAM_SIZE, BAR, GUEST_IOAPIC, 1UL << 40,
+		edu_phys(self->victim), FREED, NO_DMA, GUEST_RAM_SIZE, BAR, GUEST_IOAPIC, 1UL << 40,
 		-(uint64_t)LEN,
 	};
 	unsigned int i, before;

@@ -58,18 +58,6 @@ FIXTURE_TEARDOWN(isolation)
 	vm_free(self->other);
 }
 
-/* The physical address of a page of this process that is in memory */
-static uint64_t phys(const void *p)
-{
-	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-	uint64_t entry = 0;
-
-	if (fd < 0 || pread(fd, &entry, 8, (uintptr_t)p / PAGE * 8) != 8 || !(entry >> 63))
-		die("no physical address");
-	close(fd);
-	return (entry & ((1ULL << 55) - 1)) * PAGE + (uintptr_t)p % PAGE;
-}
-
 /* Where the kernel's code is */
 static uint64_t kernel_code(void)
 {
@@ -171,7 +159,7 @@ TEST_F(isolation, own_memory)
 
 TEST_F(isolation, memory_of_the_vmm)
 {
-	uint64_t addr = phys(self->victim);
+	uint64_t addr = edu_phys(self->victim);
 
 	if (addr < GUEST_RAM_SIZE)
 		SKIP(return, "an address that the VM has, too");
@@ -187,7 +175,7 @@ TEST_F(isolation, another_vm)
 	must(vm_slot(self->other, 1, OTHER_GPA, SIZE, self->victim, 0));
 	klogctl(5, NULL, 0);
 	attack(_metadata, self, OTHER_GPA);
-	attack(_metadata, self, phys(self->victim));
+	attack(_metadata, self, edu_phys(self->victim));
 	EXPECT_TRUE(untouched(self->victim));
 	expect_fault(_metadata, self->edu, OTHER_GPA);
 }

@@ -6,12 +6,12 @@
  */
 #include <fcntl.h>
 #include "cgroup.h"
+#include "host_memory.h"
 #include "hvtest.h"
 #include "kselftest_harness.h"
 
 #define NAME	"hv_age"
 #define GROUP	CGROUP_ROOT "/" NAME
-#define ZRAM	"/dev/zram0"
 #define GPA	0x20000000UL
 /* The older half is the one that is used. */
 #define HOT	1024UL
@@ -26,17 +26,10 @@ FIXTURE(age)
 	bool swap;
 };
 
-static bool swap_create(void)
-{
-	return (!access(ZRAM, F_OK) || !system("modprobe zram >/dev/null 2>&1")) &&
-	       file_write("/sys/block/zram0/disksize", "64M") &&
-	       !system("mkswap " ZRAM " >/dev/null && swapon " ZRAM);
-}
-
 FIXTURE_SETUP(age)
 {
 	self->vm = NULL;
-	self->swap = swap_create();
+	self->swap = host_swap_create();
 	if (!self->swap || !cgroup_join(NAME) ||
 	    access(GROUP "/memory.reclaim", F_OK))
 		SKIP(return, "no swap, or no memory.reclaim, here");
@@ -57,10 +50,8 @@ FIXTURE_TEARDOWN(age)
 	}
 	cgroup_leave();
 	rmdir(GROUP);
-	if (self->swap) {
-		EXPECT_EQ(0, system("swapoff " ZRAM));
-		EXPECT_TRUE(file_write("/sys/block/zram0/reset", "1"));
-	}
+	if (self->swap)
+		EXPECT_TRUE(host_swap_delete());
 }
 
 /* How many of @n pages from page @first on are swapped out */

@@ -2,6 +2,7 @@
 /*
  * QEMU's edu device: opened, assigned, and told what to copy.
  */
+#include <fcntl.h>
 #include "edu.h"
 
 #define BAR_SIZE	(1UL << 20)
@@ -142,4 +143,21 @@ long edu_deassign(struct vm *vm, struct edu *edu)
 	struct hv_deassign_device d = { .size = sizeof(d), .fd = edu->fd };
 
 	return hv_ioctl(vm->fd, HV_DEASSIGN_DEVICE, &d);
+}
+
+/**
+ * edu_phys() - where the device would find memory of this process if nobody translated
+ * @p: in a page that is in memory
+ *
+ * Return: its physical address.
+ */
+uint64_t edu_phys(const void *p)
+{
+	int fd = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+	uint64_t entry = 0;
+
+	if (fd < 0 || pread(fd, &entry, 8, (uintptr_t)p / PAGE * 8) != 8 || !(entry >> 63))
+		die("no physical address");
+	close(fd);
+	return (entry & ((1ULL << 55) - 1)) * PAGE + (uintptr_t)p % PAGE;
 }

@@ -31,5 +31,6 @@ void edu_start(struct edu *edu, bool write, uint64_t addr, uint32_t len);
 bool edu_idle(struct edu *edu);
 void edu_wait(struct edu *edu);
 void edu_copy(struct edu *edu, bool write, uint64_t addr, uint32_t len);
+uint64_t edu_phys(const void *p);
 
 #endif

@@ -477,6 +477,28 @@ bool memory_create(struct memory *m, size_t size, unsigned int flags)
 }
 
 /**
+ * host_swap_create() - have the host swap, to a zram
+ *
+ * Return: false if it has none.
+ */
+bool host_swap_create(void)
+{
+	return (!access(ZRAM, F_OK) || !system("modprobe zram >/dev/null 2>&1")) &&
+	       file_write("/sys/block/zram0/disksize", "64M") &&
+	       !system("mkswap " ZRAM " >/dev/null && swapon " ZRAM);
+}
+
+/**
+ * host_swap_delete() - undo host_swap_create()
+ *
+ * Return: whether that went well.
+ */
+bool host_swap_delete(void)
+{
+	return !system("swapoff " ZRAM) && file_write("/sys/block/zram0/reset", "1");
+}
+
+/**
  * host_memory_prepare() - have the kernel merge, swap and reserve, as far as it can
  */
 void host_memory_prepare(void)
@@ -491,9 +513,7 @@ void host_memory_prepare(void)
 	snprintf(text, sizeof(text), "%d", HUGE_PAGES);
 	file_write("/proc/sys/vm/nr_hugepages", text);
 	has_hugetlb = number("/proc/sys/vm/nr_hugepages", "") == HUGE_PAGES;
-	has_swap = (!access(ZRAM, F_OK) || !system("modprobe zram >/dev/null 2>&1")) &&
-		   file_write("/sys/block/zram0/disksize", "64M") &&
-		   !system("mkswap " ZRAM " >/dev/null && swapon " ZRAM);
+	has_swap = host_swap_create();
 	for (nodes = 0; ; nodes++) {
 		snprintf(text, sizeof(text), "/sys/devices/system/node/node%u", nodes);
 		if (access(text, F_OK))
@@ -510,6 +530,6 @@ void host_memory_done(void)
 {
 	file_write(KSM "run", "2");
 	file_write("/proc/sys/vm/nr_hugepages", "0");
-	if (has_swap && (system("swapoff " ZRAM) || !file_write("/sys/block/zram0/reset", "1")))
+	if (has_swap && !host_swap_delete())
 		die("swapoff");
 }

@@ -30,6 +30,8 @@ struct memory {
 	int fd;
 };
 
+bool host_swap_create(void);
+bool host_swap_delete(void);
 void host_memory_prepare(void);
 void host_memory_done(void);
 bool memory_create(struct memory *m, size_t size, unsigned int flags);
