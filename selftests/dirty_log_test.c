@@ -296,6 +296,8 @@ out:
 /* ---- no write is missed ---- */
 
 #define VCPUS	2
+/* times that the log is collected, at least */
+#define ROUNDS	4
 
 /* Copy the pages that the log names, as a migration does. */
 static void collect(FIXTURE_DATA(dirty) *self, uint8_t *copy, bool manual)
@@ -335,10 +337,11 @@ static void migrate(struct __test_metadata *_metadata, FIXTURE_DATA(dirty) *self
 	ASSERT_EQ(0, slot_flags(self, HV_MEM_LOG_DIRTY_PAGES));
 	memcpy(copy, self->mem, NPAGES * PAGE);
 	end = now_us() + 1500000;
+	/* However slow the host is, they write while it is collected. */
 	do {
 		collect(self, copy, manual);
 		rounds++;
-	} while (now_us() < end);
+	} while (now_us() < end || rounds < ROUNDS);
 	for (i = 0; i < VCPUS; i++) {
 		runner_stop(&runner[i]);
 		EXPECT_EQ(-EINTR, runner[i].result);
@@ -348,7 +351,6 @@ static void migrate(struct __test_metadata *_metadata, FIXTURE_DATA(dirty) *self
 		EXPECT_EQ(0, memcmp(copy + page * PAGE, self->mem + page * PAGE, PAGE)) {
 			TH_LOG("page %lu differs after %u rounds", page, rounds);
 		}
-	EXPECT_GT(rounds, 3);
 	EXPECT_NE(0, *(uint64_t *)self->mem + *(uint64_t *)(self->mem + PAGE));
 	TH_LOG("%u rounds", rounds);
 	for (i = 1; i < VCPUS; i++)

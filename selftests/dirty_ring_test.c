@@ -187,6 +187,8 @@ TEST_F(ring, full)
 /* ---- no write is missed ---- */
 
 #define VCPUS	2
+/* times that it is collected, at least */
+#define ROUNDS	4
 
 struct writer {
 	struct ring r;
@@ -234,7 +236,8 @@ TEST_F(ring, never_missed)
 		rounds++;
 		if (done)
 			break;
-		if (now_us() < end)
+		/* However slow the host is, they write while it is collected. */
+		if (now_us() < end || rounds < ROUNDS)
 			continue;
 		for (i = 0; i < VCPUS; i++) {
 			w[i].stop = true;
@@ -249,7 +252,6 @@ TEST_F(ring, never_missed)
 		EXPECT_EQ(0, memcmp(copy + i * PAGE, self->mem + i * PAGE, PAGE)) {
 			TH_LOG("page %u differs after %u rounds", i, rounds);
 		}
-	EXPECT_GT(rounds, 3);
 	TH_LOG("%u rounds", rounds);
 }
 
