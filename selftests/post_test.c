@@ -179,11 +179,37 @@ static void start(struct __test_metadata *_metadata, FIXTURE_DATA(post) *self,
 	ASSERT_TRUE(wait_for(guest_u64(self->vm, "running")));
 }
 
+/* An interrupt has not come: where is it? Afterwards the vCPU does not run any more. */
+static void explain(struct __test_metadata *_metadata, FIXTURE_DATA(post) *self)
+{
+	struct post_device_state line;
+	struct hv_lapic_state state;
+	unsigned int i, at;
+
+	TH_LOG("%lu exits, %lu sleeps", vcpu_exits(self->vcpu),
+	       vcpu_stat(self->vcpu, "halt_wakeups"));
+	runner_stop(&self->runner);
+	vcpu_dump(self->vcpu);
+	must(hv_ioctl(self->vcpu->fd, HV_GET_LAPIC, &state));
+	for (i = 0; i < self->lines; i++) {
+		if (self->count[FIRST_VECTOR + i] == self->sent[i])
+			continue;
+		at = (FIRST_VECTOR + i) / 32 * 16;
+		line = line_state(self, i);
+		TH_LOG("line %u: %u sent, %u counted; %s; IRR %x, ISR %x", i, self->sent[i],
+		       self->count[FIRST_VECTOR + i], line.posted ? "posted" : "remapped",
+		       *(uint32_t *)(state.regs + APIC_IRR + at),
+		       *(uint32_t *)(state.regs + APIC_ISR + at));
+	}
+}
+
 static void stop(struct __test_metadata *_metadata, FIXTURE_DATA(post) *self)
 {
 	guest_u64(self->vm, "stop") = 1;
 	fire(self, 0, 1);
-	EXPECT_TRUE(wait_for(self->runner.done));
+	ASSERT_TRUE(wait_for(self->runner.done)) {
+		explain(_metadata, self);
+	}
 	runner_join(&self->runner);
 }
 
@@ -229,6 +255,7 @@ static void storm(struct __test_metadata *_metadata, FIXTURE_DATA(post) *self,
 		fire(self, first, n);
 		ASSERT_TRUE(await(self, first, n, spin)) {
 			TH_LOG("round %u: %u from %u", round, n, first);
+			explain(_metadata, self);
 		}
 		if (meanwhile)
 			meanwhile(self, round);
@@ -371,6 +398,7 @@ TEST_F_TIMEOUT(post, blocked, LIMIT)
 		fire(self, first, n);
 		ASSERT_TRUE(await(self, 0, LINES_ASLEEP, false)) {
 			TH_LOG("interrupt %u", sent);
+			explain(_metadata, self);
 		}
 		pause_a_little(self, i);
 	}
