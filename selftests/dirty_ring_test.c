@@ -3,6 +3,7 @@
  * HV_CAP_DIRTY_LOG_RING: each page that was written is in a ring, once for each reset; a vCPU
  * whose ring fills up stops with HV_EXIT_DIRTY_RING_FULL; no write is missed.
  */
+#include <asm/kvm_para.h>
 #include "hvtest.h"
 #include "kselftest_harness.h"
 
@@ -182,6 +183,31 @@ TEST_F(ring, full)
 		if (!dirty[i])
 			break;
 	EXPECT_EQ(NPAGES, i);
+}
+
+/*
+ * The host itself writes when a vCPU is scheduled away, which is no moment to find that there is
+ * no room: it does not, as long as the ring is full.
+ */
+TEST_F(ring, preempted_while_full)
+{
+	uint8_t dirty[NPAGES] = { 0 };
+	unsigned int i;
+
+	if (device_is_kvm())
+		SKIP(return, "KVM overwrites what was not taken");
+	memset(self->mem, 0, NPAGES * PAGE);
+	guest_start(self->r.vcpu, "touch", 3, (uint64_t[]){ GPA, NPAGES, 1 });
+	ASSERT_EQ(HV_EXIT_DIRTY_RING_FULL, vcpu_run(self->r.vcpu));
+	for (i = 0; i < ENTRIES; i++) {
+		ASSERT_EQ(1, vcpu_set_msr(self->r.vcpu, MSR_KVM_STEAL_TIME, GPA | KVM_MSR_ENABLED));
+	}
+	ASSERT_EQ(HV_EXIT_DIRTY_RING_FULL, vcpu_run(self->r.vcpu));
+	i = ring_take(&self->r, dirty);
+	EXPECT_GE(ENTRIES - 64, i);
+	EXPECT_EQ(i, hv_ioctl(self->vm->fd, HV_RESET_DIRTY_RINGS, 0));
+	EXPECT_EQ(HV_EXIT_IO, vcpu_run(self->r.vcpu));
+	EXPECT_NE(0, ring_take(&self->r, dirty));
 }
 
 /* ---- no write is missed ---- */

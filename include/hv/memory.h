@@ -71,14 +71,14 @@ struct hv_dirty {
  * struct hv_dirty_ring - a vCPU's dirty ring
  * @entry: entries, shared with the VMM; NULL: none
  * @size: number of entries, a power of two; 0: no ring
- * @lock: guards @tail and the entry there
+ * @lock: guards @tail and the entry there; interrupts off
  * @tail: entries ever made; grows
  * @head: entries ever taken back; grows; vm->slots_lock
  */
 struct hv_dirty_ring {
 	struct hv_dirty_gfn *entry;
 	u32 size;
-	spinlock_t lock;		/* guards tail */
+	raw_spinlock_t lock;		/* guards tail */
 	u32 tail;
 	u32 head;
 };

@@ -27,6 +27,7 @@ void hv_dirty_ring_free(struct hv_vcpu *vcpu);
 struct page *hv_dirty_ring_page(struct hv_vcpu *vcpu, unsigned long pgoff);
 bool hv_dirty_ring_covers(struct hv_vcpu *vcpu, unsigned long pgoff);
 bool hv_dirty_ring_full(struct hv_vcpu *vcpu);
+bool hv_dirty_ring_has_room(struct hv_vm *vm);
 void hv_dirty_ring_push(struct hv_vm *vm, const struct hv_memslot *slot, u64 offset);
 long hv_dirty_rings_reset(struct hv_vm *vm);
 long hv_dirty_ring_max(void);

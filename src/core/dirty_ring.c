@@ -81,7 +81,7 @@ int hv_dirty_ring_alloc(struct hv_vcpu *vcpu)
 	struct hv_dirty_ring *ring = &vcpu->dirty_ring;
 
 	ring->size = vcpu->vm->dirty.ring_size;
-	spin_lock_init(&ring->lock);
+	raw_spin_lock_init(&ring->lock);
 	if (!ring->size)
 		return 0;
 	ring->entry = __vmalloc(ring->size * sizeof(*ring->entry),
@@ -144,6 +144,20 @@ bool hv_dirty_ring_full(struct hv_vcpu *vcpu)
 }
 
 /**
+ * hv_dirty_ring_has_room - may this thread's vCPU write once more outside the guest?
+ * @vm: VM
+ *
+ * Context: a vCPU of @vm is loaded; any.
+ * Return: true: a few entries fit, or there are no rings.
+ */
+bool hv_dirty_ring_has_room(struct hv_vm *vm)
+{
+	struct hv_vcpu *vcpu = hv_vcpu_running(vm);
+
+	return vcpu && !hv_dirty_ring_full(vcpu);
+}
+
+/**
  * hv_dirty_ring_push - a page was written
  * @vm: VM with rings
  * @slot: its slot
@@ -159,6 +173,7 @@ void hv_dirty_ring_push(struct hv_vm *vm, const struct hv_memslot *slot, u64 off
 	struct hv_vcpu *vcpu = hv_vcpu_running(vm);
 	struct hv_dirty_ring *ring;
 	struct hv_dirty_gfn *e;
+	unsigned long flags;
 	bool overflow;
 
 	if (!vcpu) {
@@ -168,7 +183,8 @@ void hv_dirty_ring_push(struct hv_vm *vm, const struct hv_memslot *slot, u64 off
 		vcpu = vm->vcpus[0];
 	}
 	ring = &vcpu->dirty_ring;
-	spin_lock(&ring->lock);
+	/* The scheduler's lock may be held, which interrupt handlers want, too. */
+	raw_spin_lock_irqsave(&ring->lock, flags);
 	overflow = ring_used(ring) >= ring->size;
 	if (!overflow) {
 		e = &ring->entry[ring->tail & (ring->size - 1)];
@@ -178,7 +194,7 @@ void hv_dirty_ring_push(struct hv_vm *vm, const struct hv_memslot *slot, u64 off
 		smp_store_release(&e->flags, HV_DIRTY_GFN_F_DIRTY);
 		WRITE_ONCE(ring->tail, ring->tail + 1);
 	}
-	spin_unlock(&ring->lock);
+	raw_spin_unlock_irqrestore(&ring->lock, flags);
 
 	if (overflow)
 		hv_vm_dead(vm, "a dirty ring has overflowed");

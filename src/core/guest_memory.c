@@ -162,28 +162,30 @@ int hv_guest_write(struct hv_vm *vm, u64 gpa, const void *data, unsigned int len
  * @data: what to write
  * @len: bytes
  *
- * Context: inside a read section of vm->srcu; any that may access user memory: preemption or
- * interrupts off, too.
+ * Context: inside a read section of vm->srcu, the thread has a vCPU loaded; any that may access
+ * user memory: preemption or interrupts off, too, and in the scheduler with its lock held.
  * Return: 0, or as hv_guest_write(), -EFAULT also if the host would have to bring the
- * memory first.
+ * memory first, or the VMM to make room in the vCPU's dirty ring: an overflow would end
+ * in hv_vm_dead(), which wakes threads.
  */
 int hv_guest_write_nofault(struct hv_vm *vm, u64 gpa, const void *data, unsigned int len)
 {
 	const struct hv_memslot *slot;
 	void __user *hva;
 	u64 left;
-	int ret;
+	unsigned long missing;
 
 	slot = guest_hva(vm, gpa, true, &hva, &left);
 	if (IS_ERR(slot))
 		return PTR_ERR(slot);
-	if (left < len)
+	if (left < len || (slot->flags & HV_MEM_LOG_DIRTY_PAGES && !hv_dirty_ring_has_room(vm)))
 		return -EFAULT;
 	pagefault_disable();
-	ret = __copy_to_user_inatomic(hva, data, len) ? -EFAULT : 0;
+	missing = __copy_to_user_inatomic(hva, data, len);
 	pagefault_enable();
-	guest_written(vm, slot, gpa, len);
-	return ret;
+	if (missing < len)
+		guest_written(vm, slot, gpa, len);
+	return missing ? -EFAULT : 0;
 }
 
 static int user_cmpxchg(void __user *hva, void *old, const void *new, unsigned int len)
