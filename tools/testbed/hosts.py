@@ -198,9 +198,12 @@ class VmxHost(Host):
         initrd = os.path.join(folder, "initrd")
         disk.assemble(loader)
         # CPUID promises 3.5 GHz, the TSC counts instructions
-        cmdline = self.cmdline(
-            "tsc_early_khz=%d" % (INSTRUCTIONS_PER_SECOND // 1000),
-            "tsc=reliable", "no_timer_check")
+        words = ["tsc_early_khz=%d" % (INSTRUCTIONS_PER_SECOND // 1000),
+                 "tsc=reliable", "no_timer_check"]
+        # Bochs' MWAIT may sleep on when another CPU writes: testing.rst
+        if self.arguments.cpus > 1:
+            words.append("idle=halt")
+        cmdline = self.cmdline(*words)
         disk.write(os.path.join(folder, "disk"), loader, self.kernel, initrd,
                    cmdline)
         os.unlink(initrd)
