@@ -68,6 +68,7 @@ struct hv_apic_msg {
  * struct hv_posted - fixed interrupts on their way to a LAPIC
  * @pir: bit n: vector n is requested
  * @control: HV_POSTED_ON, and what the backend's processor wants there
+ * @reserved: the processor's, 0
  *
  * Any context sets a bit of @pir and then, if it was clear, HV_POSTED_ON; whoever has set that
  * one tells the vCPU. The vCPU clears HV_POSTED_ON and then moves @pir into IRR.

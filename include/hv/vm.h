@@ -55,7 +55,8 @@ struct hv_vm_x86 {
 
 /**
  * struct hv_vm - one virtual machine
- * @ref: one for the VM fd, one for each vCPU
+ * @ref: one for the VM fd, each vCPU fd, each statistics fd, the fd of HV_CREATE_DEVICE, and each
+ *	PCI function that the VM has
  * @mm: the creator's address space (mmgrab); calls from another one get -EIO
  * @lock: outermost VM lock: vCPU creation, irqchip creation, clock
  * @slots_lock: serializes changes of @memslots; nests inside @lock

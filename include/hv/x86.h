@@ -122,13 +122,14 @@ struct hv_event {
 	u64 payload;
 };
 
+#define HV_NR_VAR_MTRRS	8
+
 /**
  * struct hv_mtrr_state - MTRRs, kept for the guest to read back: memory types come from EPT
  * @def_type: IA32_MTRR_DEF_TYPE
  * @fixed: the 11 fixed-range registers in the order of their MSR numbers
  * @var: base and mask of 8 variable ranges
  */
-#define HV_NR_VAR_MTRRS	8
 struct hv_mtrr_state {
 	u64 def_type;
 	u64 fixed[11];
@@ -140,7 +141,8 @@ struct hv_mtrr_state {
 /**
  * struct hv_pio - a port I/O instruction that userspace completes
  * @count: elements of @size bytes in the page still to be given to the guest (IN)
- * @port, @size, @in, @string: the access
+ * @port, @size, @in, @string, @rep: the access
+ * @addr_size, @seg: bytes of an address, and enum hv_seg, of the memory operand (INS, OUTS)
  * @linear_rip: RIP at the exit; RIP advances only if userspace has not moved it
  */
 struct hv_pio {
@@ -204,7 +206,7 @@ struct hv_pio {
  * @tsc_khz: guest TSC rate
  * @fpu: guest FPU state, swapped by the host's FPU code
  * @fpu_loaded: @fpu is in the task (inside HV_RUN)
- * @host_xcr0, @host_xss: host's XCR0 and IA32_XSS, to put back
+ * @host_xcr0, @host_xss, @host_pkru: host's XCR0, IA32_XSS and PKRU, to put back
  * @xcr_loaded: guest XCR0/XSS are in the processor; preemption off
  * @pio: port I/O in progress
  * @emul: instruction in emulation for MMIO (survives exits to userspace), allocated
@@ -215,7 +217,6 @@ struct hv_pio {
  * @ple_window: TSC cycles that the guest may spin, for the backend (HV_UPDATE_PLE)
  * @pv: paravirtual state
  * @triple_fault: reported once, cleared by HV_SET_VCPU_EVENTS and HV_SET_SREGS
- * @smi_count: always 0, SMM is not offered
  */
 struct hv_vcpu_x86 {
 	u64 regs[HV_NR_REGS];

@@ -342,7 +342,7 @@ static long dirty_clear(struct hv_vm *vm, const struct hv_memslot *slot,
  * Context: takes vm->slots_lock; may sleep.
  * Return: 0; -EINVAL: no such slot number, or a range that is not in the slot or does not
  * begin and end at a multiple of 64 pages (but for the slot's end); -ENOENT: no such slot, or
- * it isn't logged; -EFAULT: nothing was cleared.
+ * it isn't logged; -ENXIO: the VM has dirty rings; -EFAULT: nothing was cleared.
  */
 long hv_clear_dirty_log(struct hv_vm *vm, const struct hv_clear_dirty_log *log)
 {

@@ -22,8 +22,8 @@
  * (a pointer argument that can't be read or written), EINVAL (on the system
  * fd and vCPU fds) or ENOTTY (on VM fds) for a number that isn't one of this
  * fd's calls, ENOMEM, and EIO as above. Calls on a vCPU fd wait for their turn
- * while another thread is in a call on the same vCPU, and fail with EINTR
- * when a signal arrives meanwhile.
+ * while another thread is in a call on the same vCPU, and fail with EINTR only
+ * if the process is killed meanwhile.
  *
  * Padding and reserved fields are to be zero. Times are in nanoseconds,
  * frequencies in kHz, sizes and offsets in bytes unless a field says otherwise.
@@ -121,7 +121,7 @@
 #define HV_CAP_XSAVE				55
 /* HV_GET_XCRS, HV_SET_XCRS. */
 #define HV_CAP_XCRS				56
-/* HV_SET_TSC_KHZ can choose any frequency: the processor scales the TSC. */
+/* HV_SET_TSC_KHZ can choose any frequency: the processor scales the TSC. hv: 0. */
 #define HV_CAP_TSC_CONTROL			60
 /* HV_GET_TSC_KHZ. */
 #define HV_CAP_GET_TSC_KHZ			61
@@ -129,7 +129,7 @@
 #define HV_CAP_MAX_VCPUS			66
 /* The in-kernel LAPIC timer has the TSC-deadline mode. */
 #define HV_CAP_TSC_DEADLINE_TIMER		72
-/* Mask of HV_SYNC_X86_* that hv_run.s.regs can carry. */
+/* Mask of HV_SYNC_X86_* that hv_run.s.regs can carry. hv: 0. */
 #define HV_CAP_SYNC_REGS			74
 /* HV_KVMCLOCK_CTRL. */
 #define HV_CAP_KVMCLOCK_CTRL			76
@@ -186,7 +186,11 @@
 #define HV_CAP_HALT_POLL			182
 /* To enable on a vCPU: args[0] is 1: the guest may use what its CPUID shows, nothing else. */
 #define HV_CAP_ENFORCE_PV_FEATURE_CPUID		190
-/* Dirty rings; value: greatest size in bytes. HV_ENABLE_CAP on a VM takes the size. */
+/*
+ * Dirty rings; value: greatest size in bytes. HV_ENABLE_CAP on a VM takes the size, a power of two.
+ * Errors: E2BIG above the value; EINVAL for another size or one that is too small, once there are
+ * rings or vCPUs, and while a slot is logged or a device is assigned.
+ */
 #define HV_CAP_DIRTY_LOG_RING			192
 /* HV_GET_STATS_FD. */
 #define HV_CAP_BINARY_STATS_FD			203
@@ -944,6 +948,9 @@ struct hv_enable_cap {
  * Errors: EINVAL for unknown flags, a bad slot number, misaligned or wrapping
  * ranges, addresses beyond the processor's, a change that isn't possible or
  * the deletion of a slot that doesn't exist; EEXIST if it overlaps another slot.
+ * With assigned devices, unless it has HV_MEM_NO_DMA, also EFAULT or EOPNOTSUPP if its memory can't
+ * be pinned, ENOMEM above RLIMIT_MEMLOCK, ERANGE beyond what an IOMMU translates, and EINTR if the
+ * process is killed meanwhile.
  */
 #define HV_SET_USER_MEMORY_REGION	_IOW(HVIO, 0x46, struct hv_userspace_memory_region)
 
@@ -963,7 +970,7 @@ struct hv_enable_cap {
  * Argument: struct hv_clear_dirty_log. The next write to each of them is noted again. Read a
  * page after it was cleared, not before: then no write is missed.
  * Errors: EINVAL for a bad slot number or range, ENOENT if there's no such slot or it isn't
- * logged, EFAULT.
+ * logged, ENXIO if the VM has dirty rings, EFAULT.
  */
 #define HV_CLEAR_DIRTY_LOG		_IOWR(HVIO, 0xc0, struct hv_clear_dirty_log)
 
@@ -1178,7 +1185,7 @@ struct hv_enable_cap {
  *
  * Argument: struct hv_clock_data. With HV_CLOCK_REALTIME the time that has passed since
  * @realtime is added to @clock.
- * Errors: EINVAL for other flags.
+ * Errors: EINVAL for flags that HV_CAP_ADJUST_CLOCK doesn't have; the others are ignored.
  */
 #define HV_SET_CLOCK			_IOW(HVIO, 0x7b, struct hv_clock_data)
 
@@ -1194,7 +1201,8 @@ struct hv_enable_cap {
  *
  * Argument: struct hv_msi. Returns above 0 if it was delivered, 0 if the guest
  * blocked it (masked, or merged with one pending).
- * Errors: EINVAL without an in-kernel LAPIC or for flags.
+ * Errors: EINVAL without an in-kernel LAPIC, for flags, or for reserved bits of the address with
+ * HV_X2APIC_API_USE_32BIT_IDS.
  */
 #define HV_SIGNAL_MSI			_IOW(HVIO, 0xa5, struct hv_msi)
 
@@ -1695,9 +1703,9 @@ struct hv_dirty_gfn {
 #define HV_EXIT_SYSTEM_EVENT	24
 /* End of interrupt, split irqchip: hv_run.eoi */
 #define HV_EXIT_IOAPIC_EOI	26
-/* RDMSR that the VMM asked for: hv_run.msr */
+/* RDMSR that the VMM asked for: hv_run.msr; hv doesn't use it */
 #define HV_EXIT_X86_RDMSR	29
-/* WRMSR that the VMM asked for: hv_run.msr */
+/* WRMSR that the VMM asked for: hv_run.msr; hv doesn't use it */
 #define HV_EXIT_X86_WRMSR	30
 /* The dirty ring is nearly full: take entries, call HV_RESET_DIRTY_RINGS */
 #define HV_EXIT_DIRTY_RING_FULL	31
@@ -1707,7 +1715,7 @@ struct hv_dirty_gfn {
 /* hv_run.internal.suberror */
 /* An instruction that hv can't decode or emulate: hv_run.emulation_failure */
 #define HV_INTERNAL_ERROR_EMULATION			1
-/* Exceptions that exclude each other */
+/* Exceptions that exclude each other; hv doesn't use it */
 #define HV_INTERNAL_ERROR_SIMUL_EX			2
 /*
  * An exit during event delivery that hv can't handle. Data: the IDT-vectoring
@@ -1836,8 +1844,9 @@ struct hv_sync_regs {
  * @memory_fault.gpa: guest-physical address of the memory that isn't there, a multiple of 4096
  * @memory_fault.size: its size in bytes
  * @padding: fixes the size
- * @hv_valid_regs: in: register classes (HV_SYNC_X86_*) to store in @s at each exit
- * @hv_dirty_regs: in: register classes to load from @s; cleared by the kernel
+ * @hv_valid_regs: in: register classes (HV_SYNC_X86_*) to store in @s at each exit; hv doesn't
+ *	use it
+ * @hv_dirty_regs: in: register classes to load from @s; hv doesn't use it
  * @s: registers
  * @s.regs: those of HV_SYNC_X86_*
  * @s.padding: fixes the size
@@ -2169,15 +2178,15 @@ struct hv_run {
 /**
  * define HV_SET_TSC_KHZ - set the guest's TSC frequency
  *
- * Argument: kHz; 0 is the host's. Errors: EINVAL if the processor can't scale the TSC
- * by that ratio.
+ * Argument: kHz; 0 is the host's. Errors: EINVAL if it differs from the host's by more than
+ * 250 ppm: hv doesn't scale the TSC.
  */
 #define HV_SET_TSC_KHZ			_IO(HVIO, 0xa2)
 
 /**
  * define HV_GET_TSC_KHZ - the guest's TSC frequency
  *
- * Argument: ignored. Returns kHz. Errors: EIO if the host's TSC isn't stable.
+ * Argument: ignored. Returns kHz.
  */
 #define HV_GET_TSC_KHZ			_IO(HVIO, 0xa3)
 
@@ -2200,15 +2209,15 @@ struct hv_run {
 /**
  * define HV_GET_XCRS - read XCR0
  *
- * Argument: struct hv_xcrs, written.
+ * Argument: struct hv_xcrs, written. Errors: EINVAL if the host has no XSAVE.
  */
 #define HV_GET_XCRS			_IOR(HVIO, 0xa6, struct hv_xcrs)
 
 /**
  * define HV_SET_XCRS - write XCR0
  *
- * Argument: struct hv_xcrs. Errors: EINVAL for flags, too many entries, or a value that
- * XSETBV would refuse with this guest's CPUID.
+ * Argument: struct hv_xcrs. Errors: EINVAL for flags, too many entries, a value that
+ * XSETBV would refuse with this guest's CPUID, or if the host has no XSAVE.
  */
 #define HV_SET_XCRS			_IOW(HVIO, 0xa7, struct hv_xcrs)
 
