@@ -3,7 +3,8 @@
 # hv: module, tools and tests.  Kbuild has the module's own list of files.
 #
 #   make			module (for the running kernel) and tools
-#   make install		both, and load them with: modprobe hv
+#   make install		both, and load them with: modprobe hv; with DESTDIR=DIR
+#				below DIR, to be packaged
 #   make modules KERNEL=6.1	module for a stock Debian kernel, for the testbed
 #   make demo, make check	in emulated hosts; missing packages are installed
 #   make bench		what operations cost, on hv and on stock KVM, in emulated hosts
@@ -14,7 +15,8 @@ top	:= $(patsubst %/,%,$(dir $(abspath $(lastword $(MAKEFILE_LIST)))))
 O	?= $(top)/build
 override O := $(abspath $(O))
 PREFIX	?= /usr/local
-SUDO	?= $(if $(filter-out 0,$(shell id -u)),sudo)
+# Nobody needs to be root to install below DESTDIR.
+SUDO	?= $(if $(DESTDIR),,$(if $(filter-out 0,$(shell id -u)),sudo))
 testbed	:= $(top)/tools/testbed
 
 # A series of stock Debian kernels, a kernel of our own, or any other by KDIR.
@@ -26,6 +28,8 @@ KDIR	?= /lib/modules/$(shell uname -r)/build
 suffix	:=
 endif
 module_dir = $(O)/module$(suffix)
+# For the packager to run where the files end up
+depmod	= $(if $(DESTDIR),,$(SUDO) depmod $(release))
 release	= $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/utsrelease.h)
 
 all: modules tools
@@ -47,10 +51,13 @@ tools:
 selftests:
 	$(MAKE) -C selftests O=$(O) all
 
+# Not $(MAKE), which a dry run executes too, and sudo drops the -n.  Our variables (O=) mean
+# something else to the kernel, whose modules_install may run depmod.
 install: all
-	$(SUDO) $(MAKE) -C $(KDIR) M=$(module_dir) INSTALL_MOD_DIR=updates \
-		CONFIG_MODULE_SIG_ALL= modules_install
-	$(SUDO) depmod $(release)
+	$(SUDO) env -u MAKEFLAGS -u MFLAGS -u MAKEOVERRIDES make -C $(KDIR) M=$(module_dir) \
+		INSTALL_MOD_PATH=$(abspath $(DESTDIR)) INSTALL_MOD_DIR=updates \
+		CONFIG_MODULE_SIG_ALL= DEPMOD=true modules_install
+	$(depmod)
 	$(SUDO) install -D -m 755 $(O)/hvrun/hvrun $(DESTDIR)$(PREFIX)/bin/hvrun
 	$(SUDO) install -D -m 755 tools/hvctl/hvctl $(DESTDIR)$(PREFIX)/sbin/hvctl
 	$(SUDO) install -D -m 644 Documentation/man/hvctl.8 $(DESTDIR)$(PREFIX)/share/man/man8/hvctl.8
@@ -61,8 +68,8 @@ uninstall:
 	$(SUDO) rm -f $(DESTDIR)$(PREFIX)/bin/hvrun $(DESTDIR)$(PREFIX)/share/man/man1/hvrun.1
 	$(SUDO) rm -f $(DESTDIR)$(PREFIX)/sbin/hvctl $(DESTDIR)$(PREFIX)/share/man/man8/hvctl.8
 	$(SUDO) rm -f $(DESTDIR)/etc/udev/rules.d/90-hv.rules
-	$(SUDO) rm -f /lib/modules/$(release)/updates/hv.ko*
-	$(SUDO) depmod $(release)
+	$(SUDO) rm -f $(DESTDIR)/lib/modules/$(release)/updates/hv.ko*
+	$(depmod)
 
 packages:
 	@$(testbed)/install-packages
@@ -88,8 +95,10 @@ lint: packages
 testkernel: packages
 	@TESTBED_DIR=$(O)/testbed $(testbed)/prepare kernel small
 
+# The prepared kernels and Bochs, in testbed, stay.
 clean:
-	rm -rf $(O)/module* $(O)/test-modules* $(O)/lint* $(O)/hvrun $(O)/bench $(O)/selftests $(O)/selftests-obj $(O)/run
+	rm -rf $(O)/module* $(O)/test-modules* $(O)/lint* $(O)/hvrun $(O)/bench $(O)/selftests \
+		$(O)/selftests-obj $(O)/run $(O)/check $(O)/demo $(O)/testbed-fault
 
 help:
 	@sed -n '3,/^$$/s/^# \?//p' Makefile
