@@ -70,7 +70,7 @@ unsigned int irq_add(struct vm *vm, int fd)
 	if (irq->routes->nr == irq->max)
 		die("too many interrupts: the device has %u GSIs", irq->max);
 	irqfd.gsi = irq->routes->nr++;
-	/* a message to nobody: no LAPIC has logical destination 0 */
+	/* a message that no LAPIC takes: its vector, 0, is illegal */
 	irq->routes->entries[irqfd.gsi] = (struct hv_irq_routing_entry) {
 		.gsi = irqfd.gsi,
 		.type = HV_IRQ_ROUTING_MSI,

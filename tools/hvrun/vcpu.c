@@ -333,7 +333,7 @@ static void *vcpu_thread(void *arg)
 				print_registers(vcpu);
 			}
 		} else if (errno != EAGAIN) {
-			/* EAGAIN: a vCPU that waits for INIT was woken for nothing */
+			/* EAGAIN: an application processor was started: run it again */
 			int error = errno;
 
 			if (vm_stop(vm, EXIT_BROKEN))
