@@ -233,7 +233,7 @@ void options_parse(struct options *opt, int argc, char **argv)
 	};
 	/* getopt's messages begin as ours */
 	argv[0] = "hvrun";
-	while ((c = getopt_long(argc, argv, "i:a:m:c:d:sh", longopts, NULL)) != -1)
+	while ((c = getopt_long(argc, argv, "i:a:m:c:k:n:o:rd:sh", longopts, NULL)) != -1)
 		parse_option(opt, c);
 	if (optind == argc)
 		bad_usage("no kernel given, see hvrun --help");

@@ -242,6 +242,8 @@ virtio "console on a folder" 1 "--console $tmp: Is a directory" --console "$tmp"
 max_lines=2
 virtio "console on a pseudo-terminal" 0 "console hvc0 is on /dev/pts/" --console pty
 unset max_lines
+virtio "short options" 0 "powered itself off" -k "$tmp/disk" -o "$tmp/console" -r
+virtio "short option -n" 1 "--net tap=hvnone0: no such interface" -n tap=hvnone0
 FAKE_FAIL=irqfd:28 virtio "failing call irqfd" 1 "HV_IRQFD: No space" --rng
 
 # ---- ends of the VM
