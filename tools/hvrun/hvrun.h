@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <pthread.h>
 
 #include <linux/hv.h>
@@ -297,8 +298,23 @@ struct vm {
 	atomic_int exit_code;
 };
 
+/**
+ * struct report - several lines about the VM
+ * @file: where they are printed
+ * @text: what has been printed there
+ * @size: bytes of it
+ */
+struct report {
+	FILE *file;
+	char *text;
+	size_t size;
+};
+
 /* msg.c */
 void __printf(1, 2) msg(const char *fmt, ...);
+void __printf(2, 3) msg_once(atomic_bool *said, const char *fmt, ...);
+void __printf(2, 3) report_begin(struct report *r, const char *fmt, ...);
+void report_end(struct report *r);
 void __noreturn __printf(1, 2) die(const char *fmt, ...);
 void __noreturn __printf(1, 2) bad_usage(const char *fmt, ...);
 
@@ -347,6 +363,7 @@ unsigned int cpuid_phys_bits(const struct vm *vm);
 /* vcpu.c */
 void vcpu_create(struct vm *vm, unsigned int id);
 void vcpu_set_boot_state(struct vcpu *vcpu, uint64_t entry);
+void vcpu_prepare_kicks(void);
 void vcpu_start(struct vcpu *vcpu);
 void vcpu_kick(struct vcpu *vcpu);
 void vcpu_show(struct vcpu *vcpu);

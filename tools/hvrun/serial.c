@@ -2,12 +2,14 @@
 /*
  * COM1: a 16550A whose line is standard input and output.
  *
- * Registers after the PC16550D data sheet. Transmission takes no time: the
- * transmitter is always empty. Input is taken from standard input only while
- * the guest has receive interrupts enabled, so that what is piped into hvrun
- * waits for the guest's driver instead of being lost while the guest boots.
+ * Registers after the PC16550D data sheet. Transmission takes no time that the guest
+ * sees: its write ends when standard output has taken the byte, and the transmitter is
+ * empty again. Input is taken from standard input only while the guest has receive
+ * interrupts enabled, so that what is piped into hvrun waits for the guest's driver
+ * instead of being lost while the guest boots.
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <termios.h>
@@ -120,20 +122,39 @@ static void receive(struct serial *s, uint8_t byte)
 		s->ring[s->head++ % SERIAL_RING] = byte;
 }
 
-static void transmit(struct serial *s, uint8_t byte)
+/*
+ * The guest waits for the reader of its console, who may be slow, or never read again; so
+ * this holds no lock that others need to end the VM, and a kick ends it.
+ */
+static void send_out(struct serial *s, uint8_t byte)
 {
-	s->thre_pending = true;
-	if (s->mcr & UART_MCR_LOOP) {
-		receive(s, byte);
-		return;
-	}
-	while (write(STDOUT_FILENO, &byte, 1) < 0) {
+	struct pollfd fd = { .fd = STDOUT_FILENO, .events = POLLOUT };
+
+	while (!atomic_load(&s->vm->stopping) && write(STDOUT_FILENO, &byte, 1) < 0) {
 		if (errno == EINTR)
 			continue;
+		/* who gave us standard output may have made it so */
+		if (errno == EAGAIN) {
+			poll(&fd, 1, -1);
+			continue;
+		}
 		msg("console output: %s", strerror(errno));
 		vm_stop(s->vm, EXIT_ERROR);
 		return;
 	}
+}
+
+/* Drops the lock meanwhile */
+static void transmit(struct serial *s, uint8_t byte)
+{
+	if (s->mcr & UART_MCR_LOOP) {
+		receive(s, byte);
+	} else {
+		pthread_mutex_unlock(&s->lock);
+		send_out(s, byte);
+		pthread_mutex_lock(&s->lock);
+	}
+	s->thre_pending = true;
 }
 
 static uint8_t modem_status(const struct serial *s)

@@ -283,12 +283,84 @@ FAKE_OUT=3f8:41 timeout 20 "$hvrun" --device /dev/fake "$tmp/good" 2> "$tmp/err"
 	[ "$(cat "$tmp/out")" = "$(printf 'A%.0s' {1..100})" ]
 report $? "console's reader goes away"
 
-# Types at a terminal: what script gives hvrun as its standard input
+# ended PID: it ends, and soon; the caller waits for it
+ended()
+{
+	timeout 20 tail --pid="$1" -f /dev/null || { kill -KILL "$1"; return 1; }
+}
+
+# A console whose reader stops before the guest does
+mkfifo "$tmp/pipe"
+exec 8<> "$tmp/pipe"
+FAKE_OUT=3f8:41 env --default-signal=INT "$hvrun" --device /dev/fake "$tmp/good" \
+	> "$tmp/pipe" 2> "$tmp/err" < /dev/null &
+sleep 2
+kill -INT $!
+ended $! && { wait $!; [ $? = 130 ]; } && grep -q "ended by signal" "$tmp/err"
+report $? "SIGINT ends a guest that waits for its console's reader"
+FAKE_OUT=3f8:41 "$hvrun" --device /dev/fake --cpus 8 "$tmp/good" \
+	> "$tmp/pipe" 2>&1 < /dev/null &
+sleep 1
+kill -TERM $!
+sleep 2
+kill -TERM $!
+ended $! && { wait $!; [ $? = 143 ]; }
+report $? "a second SIGTERM does, with standard error to the same reader"
+# standard output does not block: a reader who is slow gets all of it
+FAKE_OUT=3f8:41 timeout 20 python3 -c 'import os, sys
+os.set_blocking(1, False)
+os.execv(sys.argv[1], sys.argv[1:])' "$hvrun" --device /dev/fake "$tmp/good" 2> "$tmp/err" |
+	{ sleep 2; head -c 200000; } > "$tmp/out"
+[ "$(tr -d A < "$tmp/out" | wc -c) $(wc -c < "$tmp/out")" = "0 200000" ] &&
+	grep -q "console output: Broken pipe" "$tmp/err"
+report $? "console on a pipe that does not block"
+
+# several PATTERN N: that many lines come, soon
+several()
+{
+	local patience=100
+
+	until [ "$(grep -c "$1" "$tmp/err")" -ge "$2" ] || [ $patience = 0 ]; do
+		patience=$((patience - 1))
+		sleep 0.1
+	done
+	[ "$(grep -c "$1" "$tmp/err")" = "$2" ]
+}
+
+env --default-signal=INT "$hvrun" --device /dev/fake --cpus 8 "$tmp/good" \
+	2> "$tmp/err" < /dev/null &
+sleep 0.5
+kill -QUIT $!
+# 18 lines each, which begin alike
+several "^  idt" 8 && kill -QUIT $! && several "^  idt" 16 && awk '
+	{ name = substr($0, 1, 6) }
+	NR <= 18 { names[NR] = name }
+	name != names[(NR - 1) % 18 + 1] { mixed = 1 }
+	END { exit mixed || NR != 16 * 18 }' "$tmp/err"
+report $? "SIGQUIT shows the registers of 8 vCPUs, one after the other"
+kill -INT $!
+ended $! && { wait $!; [ $? = 130 ]; }
+report $? "and it goes on"
+env --default-signal=INT "$hvrun" --stats --rng --device /dev/fake "$tmp/good" \
+	2> "$tmp/err" < /dev/null &
+sleep 0.5
+for _ in {1..10}; do
+	kill -QUIT $!
+	kill -USR1 $!
+done
+sleep 1
+kill -INT $!
+ended $! && { wait $!; [ $? = 130 ]; } &&
+	exits=$(sed -n 's/^  signal *//p' "$tmp/err") && [ "$exits" -ge 1 ] && [ "$exits" -le 21 ]
+report $? "each signal interrupts HV_RUN once"
+
+# type_at KEYS [OUTPUT]: types at a terminal, what script gives hvrun as its standard
+# input; standard output is OUTPUT or the terminal
 type_at()
 {
 	(sleep 0.5; printf '%b' "$1"; sleep 1) |
-		timeout 4 script -qec "$hvrun --device /dev/fake $tmp/good" /dev/null \
-			> "$tmp/out" 2> "$tmp/err"
+		timeout 4 script -qec "$hvrun --device /dev/fake $tmp/good${2:+ > $2}" \
+			/dev/null > "$tmp/out" 2> "$tmp/err"
 }
 if command -v script > /dev/null; then
 	type_at 'abc\x01x' && grep -q "ended at the console" "$tmp/out"
@@ -296,13 +368,17 @@ if command -v script > /dev/null; then
 	type_at '\x01\x01x'
 	[ $? = 124 ] && ! grep -q "ended at the console" "$tmp/out"
 	report $? "Ctrl-A Ctrl-A x does not"
+	FAKE_OUT=3f8:41 type_at '\x01x' "$tmp/pipe" && grep -q "ended at the console" "$tmp/out"
+	report $? "Ctrl-A x ends one that waits for its console's reader"
 else
-	for name in "Ctrl-A x ends it" "Ctrl-A Ctrl-A x does not"; do
+	for name in "Ctrl-A x ends it" "Ctrl-A Ctrl-A x does not" \
+			"Ctrl-A x ends one that waits for its console's reader"; do
 		count=$((count + 1))
 		echo "ok $count $name # SKIP needs script(1)"
 	done
 fi
 
+exec 8>&-
 FAKE_OUT=600:34 "$hvrun" --stats --device /dev/fake "$tmp/good" 2> "$tmp/err" < /dev/null
 grep -q "exits to userspace: 1$" "$tmp/err" && grep -Eq "^  io +1$" "$tmp/err" &&
 	grep -Eq "guest memory: [0-9]+ KiB used of 262144 KiB" "$tmp/err"

@@ -150,76 +150,86 @@ void vcpu_set_boot_state(struct vcpu *vcpu, uint64_t entry)
 
 /* ---- reports ---- */
 
-static void print_segment(const char *name, const struct hv_segment *s)
+static void print_segment(FILE *f, const char *name, const struct hv_segment *s)
 {
-	fprintf(stderr, "  %-4s %04x base %016llx limit %08x type %x", name, s->selector, s->base,
+	fprintf(f, "  %-4s %04x base %016llx limit %08x type %x", name, s->selector, s->base,
 		s->limit, s->type);
-	fprintf(stderr, " s %u dpl %u p %u l %u db %u g %u\n", s->s, s->dpl, s->present, s->l,
+	fprintf(f, " s %u dpl %u p %u l %u db %u g %u\n", s->s, s->dpl, s->present, s->l,
 		s->db, s->g);
 }
 
-static void print_registers(const struct vcpu *vcpu)
+static void print_registers(FILE *f, const struct vcpu *vcpu)
 {
 	struct hv_sregs s;
 	struct hv_regs r;
 
 	if (ioctl(vcpu->fd, HV_GET_REGS, &r) || ioctl(vcpu->fd, HV_GET_SREGS, &s)) {
-		msg("vCPU %u: registers not readable: %s", vcpu->id, strerror(errno));
+		fprintf(f, "  registers not readable: %s\n", strerror(errno));
 		return;
 	}
-	fprintf(stderr, "  rip  %016llx rflags %016llx\n", r.rip, r.rflags);
-	fprintf(stderr, "  rax  %016llx rbx %016llx rcx %016llx rdx %016llx\n",
+	fprintf(f, "  rip  %016llx rflags %016llx\n", r.rip, r.rflags);
+	fprintf(f, "  rax  %016llx rbx %016llx rcx %016llx rdx %016llx\n",
 		r.rax, r.rbx, r.rcx, r.rdx);
-	fprintf(stderr, "  rsi  %016llx rdi %016llx rsp %016llx rbp %016llx\n",
+	fprintf(f, "  rsi  %016llx rdi %016llx rsp %016llx rbp %016llx\n",
 		r.rsi, r.rdi, r.rsp, r.rbp);
-	fprintf(stderr, "  r8   %016llx r9  %016llx r10 %016llx r11 %016llx\n",
+	fprintf(f, "  r8   %016llx r9  %016llx r10 %016llx r11 %016llx\n",
 		r.r8, r.r9, r.r10, r.r11);
-	fprintf(stderr, "  r12  %016llx r13 %016llx r14 %016llx r15 %016llx\n",
+	fprintf(f, "  r12  %016llx r13 %016llx r14 %016llx r15 %016llx\n",
 		r.r12, r.r13, r.r14, r.r15);
-	fprintf(stderr, "  cr0  %08llx cr2 %016llx cr3 %016llx cr4 %08llx cr8 %llx\n",
+	fprintf(f, "  cr0  %08llx cr2 %016llx cr3 %016llx cr4 %08llx cr8 %llx\n",
 		s.cr0, s.cr2, s.cr3, s.cr4, s.cr8);
-	fprintf(stderr, "  efer %llx apic base %llx\n", s.efer, s.apic_base);
-	print_segment("cs", &s.cs);
-	print_segment("ds", &s.ds);
-	print_segment("es", &s.es);
-	print_segment("fs", &s.fs);
-	print_segment("gs", &s.gs);
-	print_segment("ss", &s.ss);
-	print_segment("tr", &s.tr);
-	print_segment("ldt", &s.ldt);
-	fprintf(stderr, "  gdt  base %016llx limit %04x\n", s.gdt.base, s.gdt.limit);
-	fprintf(stderr, "  idt  base %016llx limit %04x\n", s.idt.base, s.idt.limit);
+	fprintf(f, "  efer %llx apic base %llx\n", s.efer, s.apic_base);
+	print_segment(f, "cs", &s.cs);
+	print_segment(f, "ds", &s.ds);
+	print_segment(f, "es", &s.es);
+	print_segment(f, "fs", &s.fs);
+	print_segment(f, "gs", &s.gs);
+	print_segment(f, "ss", &s.ss);
+	print_segment(f, "tr", &s.tr);
+	print_segment(f, "ldt", &s.ldt);
+	fprintf(f, "  gdt  base %016llx limit %04x\n", s.gdt.base, s.gdt.limit);
+	fprintf(f, "  idt  base %016llx limit %04x\n", s.idt.base, s.idt.limit);
 }
 
 /* ---- exits: each handler does what the guest asked for, or stops the VM ---- */
 
 static void shutdown_exit(struct vcpu *vcpu)
 {
+	struct report r;
+
 	if (!vm_stop(vcpu->vm, EXIT_TRIPLE_FAULT))
 		return;
-	msg("vCPU %u: triple fault: the guest could not deliver an exception, nor the double fault",
-	    vcpu->id);
-	print_registers(vcpu);
+	report_begin(&r, "vCPU %u: triple fault: the guest could not deliver an exception, nor the double fault",
+		     vcpu->id);
+	print_registers(r.file, vcpu);
+	report_end(&r);
 }
 
 static void halt_exit(struct vcpu *vcpu)
 {
+	struct report r;
+
 	if (!vm_stop(vcpu->vm, EXIT_BROKEN))
 		return;
-	msg("vCPU %u: HLT came to userspace although the LAPIC is in the kernel", vcpu->id);
-	print_registers(vcpu);
+	report_begin(&r, "vCPU %u: HLT came to userspace although the LAPIC is in the kernel",
+		     vcpu->id);
+	print_registers(r.file, vcpu);
+	report_end(&r);
 }
 
 static void fail_entry_exit(struct vcpu *vcpu)
 {
+	struct report r;
+
 	if (!vm_stop(vcpu->vm, EXIT_BROKEN))
 		return;
-	msg("vCPU %u: the processor refused to enter the guest, hardware reason %#llx", vcpu->id,
-	    vcpu->run->fail_entry.hardware_entry_failure_reason);
-	print_registers(vcpu);
+	report_begin(&r, "vCPU %u: the processor refused to enter the guest, hardware reason %#llx",
+		     vcpu->id, vcpu->run->fail_entry.hardware_entry_failure_reason);
+	print_registers(r.file, vcpu);
+	report_end(&r);
 }
 
-static void print_instruction(const struct hv_run *run)
+static void print_instruction(FILE *f, const struct hv_run *run)
 {
 	unsigned int i, size = run->emulation_failure.insn_size;
 
@@ -229,27 +239,29 @@ static void print_instruction(const struct hv_run *run)
 		return;
 	if (size > sizeof(run->emulation_failure.insn_bytes))
 		size = sizeof(run->emulation_failure.insn_bytes);
-	fprintf(stderr, "  instruction bytes:");
+	fprintf(f, "  instruction bytes:");
 	for (i = 0; i < size; i++)
-		fprintf(stderr, " %02x", run->emulation_failure.insn_bytes[i]);
-	fprintf(stderr, "\n");
+		fprintf(f, " %02x", run->emulation_failure.insn_bytes[i]);
+	fprintf(f, "\n");
 }
 
 static void internal_error_exit(struct vcpu *vcpu)
 {
 	const struct hv_run *run = vcpu->run;
+	struct report r;
 	unsigned int i;
 
 	if (!vm_stop(vcpu->vm, EXIT_BROKEN))
 		return;
-	msg("vCPU %u: internal error of the hypervisor, suberror %u%s", vcpu->id,
-	    run->internal.suberror,
-	    run->internal.suberror == HV_INTERNAL_ERROR_EMULATION ?
-	    " (an instruction that it cannot emulate)" : "");
+	report_begin(&r, "vCPU %u: internal error of the hypervisor, suberror %u%s", vcpu->id,
+		     run->internal.suberror,
+		     run->internal.suberror == HV_INTERNAL_ERROR_EMULATION ?
+		     " (an instruction that it cannot emulate)" : "");
 	for (i = 0; i < run->internal.ndata && i < ARRAY_SIZE(run->internal.data); i++)
-		fprintf(stderr, "  data[%u] %#llx\n", i, run->internal.data[i]);
-	print_instruction(run);
-	print_registers(vcpu);
+		fprintf(r.file, "  data[%u] %#llx\n", i, run->internal.data[i]);
+	print_instruction(r.file, run);
+	print_registers(r.file, vcpu);
+	report_end(&r);
 }
 
 static const struct {
@@ -284,6 +296,7 @@ const char *vcpu_exit_name(unsigned int reason)
 static void handle_exit(struct vcpu *vcpu)
 {
 	unsigned int reason = vcpu->run->exit_reason;
+	struct report r;
 
 	vcpu->exits[reason < EXIT_REASONS ? reason : EXIT_REASONS - 1]++;
 	if (reason < EXIT_REASONS && exits[reason].handle) {
@@ -292,10 +305,11 @@ static void handle_exit(struct vcpu *vcpu)
 	}
 	if (!vm_stop(vcpu->vm, EXIT_BROKEN))
 		return;
-	msg("vCPU %u: exit reason %u (%s), which hvrun does not handle; hardware reason %#llx",
-	    vcpu->id, reason, vcpu_exit_name(reason) ?: "no name",
-	    reason == HV_EXIT_UNKNOWN ? vcpu->run->hw.hardware_exit_reason : 0);
-	print_registers(vcpu);
+	report_begin(&r, "vCPU %u: exit reason %u (%s), which hvrun does not handle; hardware reason %#llx",
+		     vcpu->id, reason, vcpu_exit_name(reason) ?: "no name",
+		     reason == HV_EXIT_UNKNOWN ? vcpu->run->hw.hardware_exit_reason : 0);
+	print_registers(r.file, vcpu);
+	report_end(&r);
 }
 
 /* ---- the thread ---- */
@@ -307,6 +321,23 @@ static void handle_exit(struct vcpu *vcpu)
 static void kicked(int sig __maybe_unused)
 {
 	my_run->immediate_exit = 1;
+}
+
+/*
+ * HV_RUN was interrupted. Whoever kicks has said before what for: the thread finds
+ * vm->stopping or its show set. A kick that comes now makes the next HV_RUN return.
+ */
+static void take_kick(struct vcpu *vcpu)
+{
+	struct report r;
+
+	vcpu->exits[HV_EXIT_INTR]++;
+	vcpu->run->immediate_exit = 0;
+	if (!atomic_exchange(&vcpu->show, false))
+		return;
+	report_begin(&r, "vCPU %u:", vcpu->id);
+	print_registers(r.file, vcpu);
+	report_end(&r);
 }
 
 static void *vcpu_thread(void *arg)
@@ -325,13 +356,7 @@ static void *vcpu_thread(void *arg)
 		if (!ioctl(vcpu->fd, HV_RUN, 0)) {
 			handle_exit(vcpu);
 		} else if (errno == EINTR) {
-			vcpu->exits[HV_EXIT_INTR]++;
-			if (atomic_exchange(&vcpu->show, false)) {
-				/* a kick that ends the VM has set vm->stopping before */
-				vcpu->run->immediate_exit = 0;
-				msg("vCPU %u:", vcpu->id);
-				print_registers(vcpu);
-			}
+			take_kick(vcpu);
 		} else if (errno != EAGAIN) {
 			/* EAGAIN: an application processor was started: run it again */
 			int error = errno;
@@ -346,20 +371,30 @@ static void *vcpu_thread(void *arg)
 }
 
 /**
- * vcpu_start() - start the vCPU's thread
- * @vcpu: the vCPU
+ * vcpu_prepare_kicks() - let nobody but vCPU threads take kicks
+ *
+ * Blocks their signal in the caller, and so in the threads that it makes. A vCPU's
+ * thread takes them as soon as it has set my_run.
  */
-void vcpu_start(struct vcpu *vcpu)
+void vcpu_prepare_kicks(void)
 {
 	struct sigaction action = { .sa_handler = kicked };
 	sigset_t set;
-	int ret;
 
-	/* blocked until the thread has set my_run */
 	sigemptyset(&set);
 	sigaddset(&set, KICK_SIGNAL);
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	sigaction(KICK_SIGNAL, &action, NULL);
+}
+
+/**
+ * vcpu_start() - start the vCPU's thread
+ * @vcpu: the vCPU, after vcpu_prepare_kicks()
+ */
+void vcpu_start(struct vcpu *vcpu)
+{
+	int ret;
+
 	ret = pthread_create(&vcpu->thread, NULL, vcpu_thread, vcpu);
 	if (ret)
 		die("thread of vCPU %u: %s", vcpu->id, strerror(ret));
@@ -369,7 +404,8 @@ void vcpu_start(struct vcpu *vcpu)
  * vcpu_kick() - make HV_RUN of a vCPU return now
  * @vcpu: a started vCPU
  *
- * With vm->stopping set, its thread ends.
+ * With vm->stopping set, its thread ends. If it waits in another call than HV_RUN it may
+ * take a second kick: the first can come just before the call.
  */
 void vcpu_kick(struct vcpu *vcpu)
 {

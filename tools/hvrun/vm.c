@@ -11,6 +11,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/signalfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "pci.h"
@@ -251,6 +252,20 @@ static void take_signal(struct vm *vm, int fd)
 	vm_stop(vm, EXIT_SIGNAL + info.ssi_signo);
 }
 
+/* Kicked already; once more if its thread waits for the console's reader. */
+static void join_vcpu(struct vcpu *vcpu)
+{
+	struct timespec until;
+
+	for (;;) {
+		clock_gettime(CLOCK_MONOTONIC, &until);
+		until.tv_sec++;
+		if (!pthread_clockjoin_np(vcpu->thread, NULL, CLOCK_MONOTONIC, &until))
+			return;
+		vcpu_kick(vcpu);
+	}
+}
+
 /**
  * vm_run() - start the vCPUs and serve the console until the VM ends
  * @vm: a VM that is ready to run
@@ -270,6 +285,7 @@ int vm_run(struct vm *vm)
 	unsigned int i, nr_functions = assign_poll(vm, fds + FUNCTIONS);
 
 	serial_open_terminal();
+	vcpu_prepare_kicks();
 	virtio_start_all(vm);
 	for (i = 0; i < vm->opt->cpus; i++)
 		vcpu_start(&vm->vcpus[i]);
@@ -290,7 +306,7 @@ int vm_run(struct vm *vm)
 	for (i = 0; i < vm->opt->cpus; i++)
 		vcpu_kick(&vm->vcpus[i]);
 	for (i = 0; i < vm->opt->cpus; i++)
-		pthread_join(vm->vcpus[i].thread, NULL);
+		join_vcpu(&vm->vcpus[i]);
 	serial_close_terminal();
 	close(fds[SIGNAL].fd);
 	return atomic_load(&vm->exit_code);
