@@ -87,6 +87,9 @@ struct message {
  * @msi: offset of the MSI capability, 0: none
  * @msix: offset of the MSI-X capability, 0: none
  * @pcie: offset of the PCI Express capability, 0: none
+ * @said_write: that the function's file refused a write
+ * @said_irq: that the kernel refused a change of its interrupts
+ * @said_slot: that a BAR could not be mapped
  * @bars: guarded by vm->pci.lock
  * @lock: guards what follows; taken inside vm->pci.lock
  * @mode: HV_PCI_IRQ_*
@@ -100,6 +103,7 @@ struct assigned {
 	int fd;
 	struct hv_pci_info info;
 	unsigned int msi, msix, pcie;
+	atomic_bool said_write, said_irq, said_slot;
 	struct bar bars[NR_BARS];
 	pthread_mutex_t lock;
 	uint32_t mode;
@@ -130,8 +134,8 @@ static void write_region(struct assigned *a, unsigned int number, uint64_t offse
 			 const void *data, unsigned int size)
 {
 	if (pwrite(a->fd, data, size, region(number, offset)) < 0 && errno != ENODEV)
-		msg("%s: write to region %u at %#llx: %s", a->path, number,
-		    (unsigned long long)offset, strerror(errno));
+		msg_once(&a->said_write, "%s: write to region %u at %#llx: %s", a->path, number,
+			 (unsigned long long)offset, strerror(errno));
 }
 
 static uint32_t config32(struct assigned *a, unsigned int offset)
@@ -155,7 +159,7 @@ static uint16_t config16(struct assigned *a, unsigned int offset)
 static void irq_call(struct assigned *a, unsigned long call, void *arg)
 {
 	if (ioctl(a->fd, call, arg) && errno != ENODEV)
-		msg("%s: interrupts: %s", a->path, strerror(errno));
+		msg_once(&a->said_irq, "%s: interrupts: %s", a->path, strerror(errno));
 }
 
 static void set_mode(struct assigned *a, uint32_t mode, unsigned int count)
@@ -280,7 +284,8 @@ static bool set_slot(struct assigned *a, const struct piece *piece, uint64_t gpa
 
 	if (!ioctl(a->pci.vm->fd, HV_SET_USER_MEMORY_REGION, &slot))
 		return true;
-	msg("%s: BAR at %#llx: %s", a->path, (unsigned long long)gpa, strerror(errno));
+	msg_once(&a->said_slot, "%s: BAR at %#llx: %s", a->path, (unsigned long long)gpa,
+		 strerror(errno));
 	return false;
 }
 

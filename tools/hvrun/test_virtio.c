@@ -646,6 +646,52 @@ static void test_races(unsigned int rounds)
 	report(true, "random guests, as the rings are in use");
 }
 
+/* ---- what hvrun says ---- */
+
+static unsigned int lines_said(void (*provoke)(void))
+{
+	int saved = dup(STDERR_FILENO), fd = memfd_create("stderr", MFD_CLOEXEC);
+	unsigned int lines = 0;
+	char c;
+
+	dup2(fd, STDERR_FILENO);
+	provoke();
+	dup2(saved, STDERR_FILENO);
+	lseek(fd, 0, SEEK_SET);
+	while (read(fd, &c, 1) == 1)
+		lines += c == '\n';
+	close(saved);
+	close(fd);
+	return lines;
+}
+
+static void place_bars(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < 20; i++) {
+		mmio_write(ecam(rng, PCI_COMMAND), 0, 2);
+		map_bar(rng);
+	}
+}
+
+static void restart_net(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < 20; i++)
+		start(net, 0);
+}
+
+static void test_messages(void)
+{
+	setenv("FAKE_FAIL", "ioeventfd:17", 1);
+	report(lines_said(place_bars) == 1, "a doorbell at another's address: said once");
+	setenv("FAKE_FAIL", "offload:77", 1);
+	report(lines_said(restart_net) == 1, "a tap that is gone: said once");
+	unsetenv("FAKE_FAIL");
+}
+
 /* ---- set-up ---- */
 
 /* Guest memory with a page on each side that must not be touched */
@@ -705,6 +751,7 @@ int main(int argc, char **argv)
 	test_bar();
 	test_disk();
 	test_net();
+	test_messages();
 	test_random(rounds);
 	test_races(rounds / 4);
 	printf("1..%u\n", count);

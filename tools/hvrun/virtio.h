@@ -168,6 +168,7 @@ struct virtio_queue_config {
  * @pci_cfg_cap: offset of the capability that accesses the BAR
  * @config: device-specific configuration, does not change
  * @config_size: bytes of it
+ * @said_doorbell: that a doorbell has no ioeventfd
  * @thread: serves the queues
  * @wake_fd: eventfd: look at @status
  * @kick_fd: an eventfd for each queue's doorbell
@@ -194,6 +195,7 @@ struct virtio {
 	uint8_t pci_cfg_cap;
 	uint8_t config[VIRTIO_MAX_CONFIG];
 	unsigned int config_size;
+	atomic_bool said_doorbell;
 	pthread_t thread;
 	int wake_fd;
 	int kick_fd[VIRTIO_MAX_QUEUES];

@@ -29,10 +29,12 @@ enum { RX, TX };
  * struct net - a network card
  * @v: the virtio device
  * @tap: the tap interface; what it has for the guest waits until the guest has buffers
+ * @said_offload: that the tap refused to be told what the guest computes by itself
  */
 struct net {
 	struct virtio v;
 	int tap;
+	atomic_bool said_offload;
 };
 
 static struct net *from_virtio(struct virtio *v)
@@ -104,7 +106,7 @@ static enum virtio_served net_queue(struct virtio *v, unsigned int index)
 static void set_offload(struct virtio *v, unsigned int flags)
 {
 	if (ioctl(from_virtio(v)->tap, TUNSETOFFLOAD, flags))
-		msg("net: TUNSETOFFLOAD: %s", strerror(errno));
+		msg_once(&from_virtio(v)->said_offload, "net: TUNSETOFFLOAD: %s", strerror(errno));
 }
 
 static void net_start(struct virtio *v)

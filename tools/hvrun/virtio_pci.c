@@ -277,7 +277,8 @@ static void bar_mapped(struct pci_device *pci, bool mapped)
 		doorbell.fd = v->kick_fd[i];
 		/* without it the doorbell is slower: bar_write() */
 		if (ioctl(pci->vm->fd, HV_IOEVENTFD, &doorbell) && mapped)
-			msg("%s: HV_IOEVENTFD: %s", v->ops->name, strerror(errno));
+			msg_once(&v->said_doorbell, "%s: HV_IOEVENTFD: %s", v->ops->name,
+				 strerror(errno));
 	}
 }
 
