@@ -23,6 +23,14 @@
 #define LEVEL_SMT	(1u << 8)
 #define LEVEL_CORE	(2u << 8)
 
+/* EAX of leaf 4 */
+#define CACHE_TYPE		0x1fu		/* 0: no more caches */
+#define CACHE_LEVEL_SHIFT	5
+#define CACHE_SHARING		(0xfffu << 14)	/* ids of threads that share it, minus one */
+#define CACHE_CORES_SHIFT	26
+#define CACHE_CORES		(0x3fu << CACHE_CORES_SHIFT)
+_Static_assert(MAX_CPUS <= 64, "core ids have 6 bits in leaf 4");
+
 /* The LAPIC timer's input clock, which the KVM ABI fixes at 1 GHz. */
 #define CRYSTAL_HZ	1000000000u
 /* Linux multiplies the crystal's kHz by EBX in 32 bits (native_calibrate_tsc()). */
@@ -107,6 +115,28 @@ static void set_leaf1(struct hv_cpuid_entry2 *e, const struct vcpu *vcpu)
 		e->ecx |= LEAF1_ECX_TSC_DEADLINE;
 }
 
+/*
+ * Of the host's caches, the first two levels belong to one core, as a core has one
+ * thread here (SDM 2A, CPUID leaf 4; AMD's 0x8000001d alike: APM 3, E.4).
+ */
+static void set_cache_topology(struct hv_cpuid2 *cpuid, unsigned int bits)
+{
+	struct hv_cpuid_entry2 *e;
+	unsigned int i;
+
+	for (i = 0; i < cpuid->nent; i++) {
+		e = &cpuid->entries[i];
+		if ((e->function != 4 && e->function != 0x8000001d) || !(e->eax & CACHE_TYPE))
+			continue;
+		if ((e->eax >> CACHE_LEVEL_SHIFT & 7) <= 2)
+			e->eax &= ~CACHE_SHARING;
+		/* core ids in the package, minus one */
+		if (e->function == 4)
+			e->eax = (e->eax & ~CACHE_CORES) |
+				 ((1u << bits) - 1) << CACHE_CORES_SHIFT;
+	}
+}
+
 /* One socket, a core for each vCPU, no threads. */
 static void set_topology(struct hv_cpuid2 *cpuid, const struct vcpu *vcpu)
 {
@@ -115,6 +145,7 @@ static void set_topology(struct hv_cpuid2 *cpuid, const struct vcpu *vcpu)
 
 	while (1u << bits < cpus)
 		bits++;
+	set_cache_topology(cpuid, bits);
 	/* leaf 0x1F would say the same, and Linux looks there first */
 	remove_leaf(cpuid, 0xb);
 	remove_leaf(cpuid, 0x1f);

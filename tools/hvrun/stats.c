@@ -55,7 +55,7 @@ static void print_time(const struct vm *vm)
 		(unsigned int)(ns / 1000000 % 1000));
 	if (tsc_khz > 0)
 		fprintf(stderr, ", %" PRIu64 " million TSC cycles",
-			ns / 1000 * tsc_khz / 1000000000);
+			(uint64_t)((__uint128_t)ns * tsc_khz / 1000000000000));
 	fprintf(stderr, "\n");
 }
 
