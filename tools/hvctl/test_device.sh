@@ -76,7 +76,7 @@ for _ in 1 2 3 4 5 6 7 8 9 10; do
 	sleep 1
 done
 
-echo "1..18"
+echo "1..20"
 check help hvctl --help
 check usage usage_error hvctl device bind
 check unknown refused "no such PCI function" hvctl device bind 0000:7f:00.0
@@ -101,6 +101,10 @@ mkswap "/dev/$block" > /dev/null
 swapon "/dev/$block"
 check swap refused "swapped to" hvctl device bind "$disk"
 swapoff "/dev/$block"
+mount --bind /dev/full /sys/bus/pci/drivers/nvme/unbind
+check not_given_up refused "nvme does not give it up" hvctl device bind "$disk"
+umount /sys/bus/pci/drivers/nvme/unbind
+check no_override grep -q "(null)" "/sys/bus/pci/devices/$disk/driver_override"
 check disk_free hvctl device bind "$disk"
 check disk_back hvctl device unbind "$disk"
 check interface_forced hvctl device bind --force "$nic"

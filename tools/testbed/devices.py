@@ -17,6 +17,10 @@ IOMMUS = {
 }
 
 
+# Parts of NVMe devices, which are on no PCI bus
+PARTS = {"nvme-subsys", "nvme-ns"}
+
+
 class Error(Exception):
     """A device that QEMU would not understand."""
 
@@ -54,7 +58,7 @@ def options_of(name):
 def check(text):
     """The options that a device has, and those that it is given."""
     name, *words = split(text)
-    if name not in pci_devices():
+    if name not in pci_devices() | PARTS:
         raise Error("QEMU has no PCI device %s (see %s -device help)"
                     % (name, QEMU))
     known = options_of(name)
@@ -77,7 +81,8 @@ def complete(text, number, folder):
         network = "testbed-net%d" % number
         before = ["-netdev", "user,restrict=on,id=" + network]
         text += ",netdev=" + network
-    if "drive" in known and "drive" not in given:
+    # the disks of a subsystem are parts of their own
+    if "drive" in known and not {"drive", "subsys"} & set(given):
         drive = "testbed-drive%d" % number
         path = os.path.join(folder, "drive%d" % number)
         with open(path, "wb") as file:
