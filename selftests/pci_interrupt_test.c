@@ -98,6 +98,9 @@ TEST_F(pci_interrupt, refused)
 {
 	EXPECT_EQ(-ENXIO, set_vector(self->edu, 0, VECTOR, 0));
 	EXPECT_EQ(-EINVAL, set_irqs(self->edu, HV_PCI_IRQ_MSI, 2, 0));
+	EXPECT_EQ(-EINVAL, set_irqs(self->edu, HV_PCI_IRQ_MSI, 0x80000000, 0));
+	EXPECT_EQ(-EINVAL, set_irqs(self->edu, HV_PCI_IRQ_MSI, ~0U, 0));
+	EXPECT_EQ(-EINVAL, set_irqs(self->edu, HV_PCI_IRQ_MSIX, ~0U, 0));
 	EXPECT_EQ(-EINVAL, set_irqs(self->edu, HV_PCI_IRQ_MSI, 1, 1));
 	EXPECT_EQ(-EINVAL, set_irqs(self->edu, HV_PCI_IRQ_INTX, 1, 4096));
 	EXPECT_EQ(-EINVAL, set_irqs(self->edu, 4, 1, 0));

@@ -45,6 +45,7 @@ __poll_t hv_pci_poll(struct file *file, struct poll_table_struct *wait);
 void hv_pci_thaw(struct hv_pci *dev);
 
 /* interrupt.c */
+u32 hv_pci_nr_msi(struct hv_pci *dev);
 bool hv_pci_has_intx(struct hv_pci *dev);
 void hv_pci_intx_enable(struct hv_pci *dev, bool on);
 long hv_pci_set_irqs(struct hv_pci *dev, const struct hv_pci_irqs *irqs);

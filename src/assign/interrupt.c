@@ -14,6 +14,7 @@
 #include <linux/interrupt.h>
 #include <linux/irqreturn.h>
 #include <linux/kernel.h>
+#include <linux/minmax.h>
 #include <linux/mutex.h>
 #include <linux/pci.h>
 #include <linux/slab.h>
@@ -23,6 +24,15 @@
 #include "internal.h"
 
 /* ---- MSI and MSI-X ---- */
+
+/**
+ * hv_pci_nr_msi() - how many messages the function can have by MSI
+ * @dev: device
+ */
+u32 hv_pci_nr_msi(struct hv_pci *dev)
+{
+	return max(pci_msi_vec_count(dev->pdev), 0);
+}
 
 /* The device is attached as long as its interrupts are requested, so dev->vm stays. */
 static irqreturn_t msi_handler(int irq, void *data)
@@ -260,7 +270,7 @@ static bool irqs_valid(struct hv_pci *dev, const struct hv_pci_irqs *irqs)
 		return irqs->count == 1 && irqs->gsi < HV_MAX_IRQ_ROUTES && hv_pci_has_intx(dev) &&
 		       dev->vm && dev->vm->ioapic;
 	case HV_PCI_IRQ_MSI:
-		return irqs->count && (int)irqs->count <= pci_msi_vec_count(dev->pdev);
+		return irqs->count && irqs->count <= hv_pci_nr_msi(dev);
 	case HV_PCI_IRQ_MSIX:
 		return irqs->count && irqs->count <= dev->msix.nr;
 	default:

@@ -55,7 +55,7 @@ static long get_info(struct hv_pci *dev, void *data)
 	info->subdevice = pdev->subsystem_device;
 	if (hv_pci_has_intx(dev))
 		info->flags |= HV_PCI_HAS_INTX;
-	info->nr_msi = max(pci_msi_vec_count(pdev), 0);
+	info->nr_msi = hv_pci_nr_msi(dev);
 	info->nr_msix = dev->msix.nr;
 	info->msix_bar = dev->msix.bar;
 	info->msix_table = dev->msix.table;
