@@ -231,6 +231,54 @@ TEST_F(pci_interrupt, intx)
 	EXPECT_EQ(0, set_irqs(self->edu, HV_PCI_IRQ_NONE, 0, 0));
 }
 
+static uint16_t hardware_command(struct edu *edu)
+{
+	return hardware_config(edu->bdf, PCI_COMMAND, 2);
+}
+
+/* Wait for an interrupt, and meanwhile change the command register that has its mask. */
+static bool toggle_until_taken(struct edu *edu, uint64_t count)
+{
+	uint64_t end = now_us() + 20000000;
+	unsigned int i;
+
+	while (get_vector(edu).count != count) {
+		if (now_us() > end)
+			return false;
+		for (i = 0; i < 16; i++)
+			config_write(edu->fd, PCI_COMMAND, i & 1 ? PCI_COMMAND_MASTER : 0, 2);
+	}
+	return true;
+}
+
+/*
+ * The mask of INTx stays when bus mastering is switched in the same register while the interrupt
+ * comes. It comes when the device has computed something, so at any moment.
+ */
+TEST_F_TIMEOUT(pci_interrupt, intx_and_bus_master, 300)
+{
+	uint64_t count = 0;
+	unsigned int round;
+
+	guest_call(self->vcpu, "ioapic_write", REDTBL(PIN) + 1, 0);
+	guest_call(self->vcpu, "ioapic_write", REDTBL(PIN), VECTOR | RTE_LEVEL);
+	ASSERT_EQ(0, set_irqs(self->edu, HV_PCI_IRQ_INTX, 1, PIN));
+	edu_write(self->edu, EDU_STATUS, EDU_STATUS_IRQ);
+	for (round = 1; round <= 300; round++) {
+		edu_write(self->edu, EDU_FACT, 500000 + 5000 * round);
+		ASSERT_TRUE(toggle_until_taken(self->edu, ++count));
+		/* Nobody has acknowledged it. */
+		ASSERT_NE(0, hardware_command(self->edu) & PCI_COMMAND_INTX_DISABLE)
+			TH_LOG("round %u", round);
+		edu_write(self->edu, EDU_IRQ_ACK, 1);
+		guest_call(self->vcpu, "window");
+		ASSERT_EQ(0, hardware_command(self->edu) & PCI_COMMAND_INTX_DISABLE);
+	}
+	EXPECT_EQ(count, get_vector(self->edu).count);
+	EXPECT_EQ(count, self->count[VECTOR]);
+	edu_write(self->edu, EDU_STATUS, 0);
+}
+
 /* The guest loses the function, and runs on. */
 TEST_F(pci_interrupt, unbound_while_running)
 {

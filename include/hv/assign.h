@@ -123,7 +123,8 @@ struct hv_pci_vector {
  * @vectors: them; handlers use theirs while it is requested
  * @gsi: where INTx goes; fixed while it is requested
  * @resampler: hears of the end of INTx
- * @intx_lock: guards @intx_on, @intx_masked and the hardware's mask; interrupts off
+ * @intx_lock: guards @intx_on, @intx_masked and, while INTx is requested, the hardware's command
+ *	register; interrupts off
  * @intx_on: the guest has not switched INTx off
  * @intx_masked: it came and is masked until the guest has ended it
  * @vm_link: in the list of the VM's devices; hv_dma.lock
@@ -153,7 +154,7 @@ struct hv_pci {
 	struct hv_pci_vector *vectors;
 	u32 gsi;
 	struct hv_resampler resampler;
-	spinlock_t intx_lock;		/* intx_on, intx_masked, the hardware's mask */
+	spinlock_t intx_lock;		/* intx_on, intx_masked, the command register */
 	bool intx_on;
 	bool intx_masked;
 	struct list_head vm_link;

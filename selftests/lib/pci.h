@@ -13,6 +13,9 @@
 #define EDU_DEVICE	0x11e8
 #define EDU_ID		0x00	/* 0x010000ed */
 #define EDU_INVERT	0x04	/* reads as the complement of what was written */
+#define EDU_FACT	0x08	/* a number to compute the factorial of, in a thread of its own */
+#define EDU_STATUS	0x20
+#define EDU_STATUS_IRQ	0x80	/* interrupt when that is done */
 #define EDU_IRQ_STATUS	0x24
 #define EDU_IRQ_RAISE	0x60
 #define EDU_IRQ_ACK	0x64

@@ -336,10 +336,7 @@ void hv_pci_command_apply(struct hv_pci *dev)
 {
 	u16 command = get16(dev->config.copy + PCI_COMMAND);
 
-	if (dev->vm && command & PCI_COMMAND_MASTER)
-		pci_set_master(dev->pdev);
-	else
-		pci_clear_master(dev->pdev);
+	hv_pci_bus_master(dev, dev->vm && command & PCI_COMMAND_MASTER);
 	hv_pci_intx_enable(dev, !(command & PCI_COMMAND_INTX_DISABLE));
 }
 

@@ -26,7 +26,7 @@ static int reset_function(struct hv_pci *dev)
 	/* Nobody would answer for a minute. */
 	if (!pci_device_is_present(pdev))
 		return -ENODEV;
-	pci_clear_master(pdev);
+	hv_pci_bus_master(dev, false);
 	if (dev->unbinding) {
 		pci_save_state(pdev);
 		rc = __pci_reset_function_locked(pdev);
@@ -71,7 +71,7 @@ int hv_pci_reset(struct hv_pci *dev)
 /* Nothing comes from it any more, whether or not it can be reset. */
 static void stop(struct hv_pci *dev)
 {
-	pci_clear_master(dev->pdev);
+	hv_pci_bus_master(dev, false);
 	hv_pci_free_irqs(dev);
 	if (hv_pci_reset(dev))
 		hv_pci_config_init(dev);

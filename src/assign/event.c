@@ -84,7 +84,7 @@ static pci_ers_result_t slot_reset(struct pci_dev *pdev)
 	if (dev->file) {
 		pci_load_saved_state(pdev, dev->saved);
 		pci_restore_state(pdev);
-		pci_clear_master(pdev);
+		hv_pci_bus_master(dev, false);
 		pci_intx(pdev, 0);
 		hv_pci_config_init(dev);
 		hv_pci_thaw(dev);

@@ -47,6 +47,7 @@ void hv_pci_thaw(struct hv_pci *dev);
 /* interrupt.c */
 u32 hv_pci_nr_msi(struct hv_pci *dev);
 bool hv_pci_has_intx(struct hv_pci *dev);
+void hv_pci_bus_master(struct hv_pci *dev, bool on);
 void hv_pci_intx_enable(struct hv_pci *dev, bool on);
 long hv_pci_set_irqs(struct hv_pci *dev, const struct hv_pci_irqs *irqs);
 long hv_pci_set_vector(struct hv_pci *dev, const struct hv_pci_vector_route *r);

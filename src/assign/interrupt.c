@@ -102,8 +102,11 @@ static irqreturn_t intx_handler(int irq, void *data)
 	bool mine;
 
 	spin_lock_irqsave(&dev->intx_lock, flags);
-	/* The line is shared. What is masked already still says that it wants to interrupt. */
-	mine = !dev->intx_masked && pci_check_and_mask_intx(dev->pdev);
+	/*
+	 * The line is shared, and what is masked or switched off still says that it wants to
+	 * interrupt. Its mask is set in any case: were it lost, the line would never go down.
+	 */
+	mine = pci_check_and_mask_intx(dev->pdev) && dev->intx_on && !dev->intx_masked;
 	if (mine) {
 		dev->intx_masked = true;
 		dev->vectors[0].count++;
@@ -135,6 +138,17 @@ static void intx_acked(struct hv_resampler *resampler)
 		hv_irq_line_source(dev->vm, dev->gsi, HV_IRQ_RESAMPLE, true);
 }
 
+static void set_intx(struct hv_pci *dev, bool on)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&dev->intx_lock, flags);
+	dev->intx_on = on;
+	dev->intx_masked = false;
+	pci_intx(dev->pdev, on);
+	spin_unlock_irqrestore(&dev->intx_lock, flags);
+}
+
 /**
  * hv_pci_intx_enable() - the guest's bit to switch INTx off
  * @dev: device
@@ -144,18 +158,34 @@ static void intx_acked(struct hv_resampler *resampler)
  */
 void hv_pci_intx_enable(struct hv_pci *dev, bool on)
 {
-	bool was = dev->intx_on;
-	unsigned long flags;
-
-	if (dev->irq_mode != HV_PCI_IRQ_INTX || was == on)
+	if (dev->irq_mode != HV_PCI_IRQ_INTX || dev->intx_on == on)
 		return;
-	spin_lock_irqsave(&dev->intx_lock, flags);
-	dev->intx_on = on;
-	dev->intx_masked = false;
-	pci_intx(dev->pdev, on);
-	spin_unlock_irqrestore(&dev->intx_lock, flags);
+	set_intx(dev, on);
 	if (!on)
 		hv_irq_line_source(dev->vm, dev->gsi, HV_IRQ_RESAMPLE, false);
+}
+
+/**
+ * hv_pci_bus_master() - let the function master the bus, or not
+ * @dev: device that is there
+ * @on: it may
+ *
+ * The kernel reads the command register, changes the bit and writes it back. Meanwhile the handler
+ * must not set another bit there, the mask of INTx.
+ *
+ * Context: process context; dev->mutex held.
+ */
+void hv_pci_bus_master(struct hv_pci *dev, bool on)
+{
+	unsigned long flags;
+
+	lockdep_assert_held(&dev->mutex);
+	spin_lock_irqsave(&dev->intx_lock, flags);
+	if (on)
+		pci_set_master(dev->pdev);
+	else
+		pci_clear_master(dev->pdev);
+	spin_unlock_irqrestore(&dev->intx_lock, flags);
 }
 
 static int request_intx(struct hv_pci *dev, u32 gsi)
@@ -164,8 +194,8 @@ static int request_intx(struct hv_pci *dev, u32 gsi)
 	u8 command = dev->config.copy[PCI_COMMAND + 1];
 	int rc;
 
+	/* It is switched off, in the hardware as well, until somebody listens. */
 	dev->gsi = gsi;
-	dev->intx_masked = false;
 	dev->resampler.gsi = gsi;
 	dev->resampler.acked = intx_acked;
 	rc = hv_resampler_add(dev->vm, &dev->resampler);
@@ -177,8 +207,7 @@ static int request_intx(struct hv_pci *dev, u32 gsi)
 		return rc;
 	}
 	dev->vectors[0].irq = pdev->irq;
-	dev->intx_on = !(command & (PCI_COMMAND_INTX_DISABLE >> 8));
-	pci_intx(pdev, dev->intx_on);
+	set_intx(dev, !(command & (PCI_COMMAND_INTX_DISABLE >> 8)));
 	return 0;
 }
 
