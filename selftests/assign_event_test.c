@@ -14,10 +14,6 @@
 #include "kselftest_harness.h"
 
 #define INJECT		"monitor pcie_aer_inject_error err "
-#define RNG_VENDOR	0x1af4
-#define RNG_DEVICE	0x1044
-#define RNG_BAR		4
-#define RNG_QUEUES	0x10	/* number of queues, in the upper half */
 
 static int events(int fd, int timeout_ms)
 {
@@ -56,23 +52,12 @@ FIXTURE(error)
 	volatile uint32_t *regs;
 };
 
-/* Below a port, where errors are reported */
-static bool find_rng(bdf_t bdf)
-{
-	unsigned int n;
-
-	for (n = 0; pci_find_nth(RNG_VENDOR, RNG_DEVICE, n, bdf); n++)
-		if (strncmp(bdf, "0000:00:", 8))
-			return true;
-	return false;
-}
-
 FIXTURE_SETUP(error)
 {
 	self->fd = -1;
 	if (device_is_kvm())
 		SKIP(return, "KVM doesn't assign devices");
-	if (!find_rng(self->bdf) || system("monitor info status > /dev/null 2>&1"))
+	if (!pci_find_rng(self->bdf) || system("monitor info status > /dev/null 2>&1"))
 		SKIP(return, "no virtio-rng below a port, or no monitor that lets it fail");
 	pci_bind(self->bdf);
 	self->fd = pci_open(self->bdf);

@@ -111,6 +111,7 @@ struct hv_pci_vector {
  *	with @mutex and @map_lock
  * @vm: VM that has it, with a reference, or NULL; @mutex
  * @can_reset: the kernel knows a way to reset it; fixed when it is opened
+ * @needs_reset: the last reset failed, so it has what its user has left in it; @mutex
  * @saved: configuration when it was opened; @mutex
  * @config: configuration space
  * @msix: its MSI-X structures
@@ -143,6 +144,7 @@ struct hv_pci {
 	bool frozen;
 	struct hv_vm *vm;
 	bool can_reset;
+	bool needs_reset;
 	struct pci_saved_state *saved;
 	struct hv_pci_config config;
 	struct hv_pci_msix msix;

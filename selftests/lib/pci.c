@@ -100,6 +100,22 @@ bool pci_find_nth(uint16_t vendor, uint16_t device, unsigned int n, bdf_t bdf)
 }
 
 /**
+ * pci_find_rng() - find a virtio-rng below a port, where its errors are reported
+ * @bdf: filled in
+ *
+ * Return: false: there is none.
+ */
+bool pci_find_rng(bdf_t bdf)
+{
+	unsigned int n;
+
+	for (n = 0; pci_find_nth(0x1af4, 0x1044, n, bdf); n++)
+		if (strncmp(bdf, "0000:00:", 8))
+			return true;
+	return false;
+}
+
+/**
  * pci_attribute() - write a file that a function has in sysfs
  * @bdf: function
  * @name: name of the file

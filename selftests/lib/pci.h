@@ -25,6 +25,11 @@
 #define EDU_DMA_CMD	0x98
 #define EDU_BUFFER	0x40000	/* its own memory, as its DMA sees it */
 
+/* QEMU's virtio-rng, of which a test wants registers that a reset clears (Virtio 1.1, 4.1.4.3) */
+#define RNG_BAR		4
+#define RNG_QUEUES	0x10	/* number of queues, in the upper half */
+#define RNG_STATUS	0x14	/* 8 bits: how far its driver has come */
+
 /* A function's address, DDDD:BB:DD.F */
 typedef char bdf_t[16];
 
@@ -33,6 +38,7 @@ typedef char bdf_t[16];
 
 bool pci_find(uint16_t vendor, uint16_t device, bool resettable, bdf_t bdf);
 bool pci_find_nth(uint16_t vendor, uint16_t device, unsigned int n, bdf_t bdf);
+bool pci_find_rng(bdf_t bdf);
 void pci_attribute(const bdf_t bdf, const char *name, const char *value);
 bool pci_present(const bdf_t bdf);
 void pci_rescan(void);

@@ -15,7 +15,9 @@
 
 /*
  * The configuration survives. A reset needs the lock of the PCI device: whoever unbinds the driver
- * has it, in this thread or in one that waits for dev->mutex.
+ * has it, in this thread or in one that waits for dev->mutex; so do others, as a reset by sysfs.
+ * Where it fails for that at the last close, the next opener resets the function, or who unbinds
+ * it.
  */
 static int reset_function(struct hv_pci *dev)
 {
@@ -34,7 +36,10 @@ static int reset_function(struct hv_pci *dev)
 	} else {
 		rc = pci_try_reset_function(pdev);
 	}
-	return rc == -ENOTTY ? -EOPNOTSUPP : rc;
+	if (rc == -ENOTTY)
+		rc = -EOPNOTSUPP;
+	dev->needs_reset = rc && rc != -EOPNOTSUPP;
+	return rc;
 }
 
 /**
@@ -45,8 +50,9 @@ static int reset_function(struct hv_pci *dev)
  * lost them for the time of the reset.
  *
  * Context: process context, sleeps up to seconds; dev->mutex held.
- * Return: 0; -EOPNOTSUPP if there is no way to reset it, -ENODEV if it is gone, -EAGAIN if it is
- * about to go, or what the reset failed with.
+ * Return: 0; -EOPNOTSUPP if there is no way to reset it, -ENODEV if it is gone, -EAGAIN if another
+ * has the PCI device's lock: who unbinds it, resets it by sysfs, or handles an error of its link;
+ * or what the reset failed with.
  */
 int hv_pci_reset(struct hv_pci *dev)
 {
@@ -176,6 +182,8 @@ void hv_pci_unbound(struct hv_pci *dev)
 	dev->unbinding = true;
 	if (dev->file)
 		shut_down(dev);
+	else if (dev->needs_reset)
+		reset_function(dev);
 	hv_pci_block(dev);
 	WRITE_ONCE(dev->gone, true);
 	hv_pci_unblock(dev);

@@ -2617,7 +2617,8 @@ struct hv_pci_info {
  *
  * On a device's file. No argument. It forgets everything and stops; its interrupts are off
  * and its configuration space is as after power-on. It stays assigned.
- * Errors: EOPNOTSUPP if there's no way to reset it, EAGAIN if it's being unbound.
+ * Errors: EOPNOTSUPP if there's no way to reset it, EAGAIN if the host has it locked at the moment:
+ * it's being unbound, reset by sysfs, or its link recovers from an error.
  */
 #define HV_PCI_RESET			_IO(HVIO_EXT, 0x41)
 
