@@ -13,6 +13,8 @@
 #include "kselftest_harness.h"
 
 #define USED		3	/* RNG_STATUS: a driver knows it */
+#define BIG		(64UL << 20)
+#define BIG_GPA		0x10000000UL
 
 FIXTURE(reset)
 {
@@ -21,6 +23,7 @@ FIXTURE(reset)
 	int fd;
 	volatile uint8_t *regs;
 	volatile bool closing;
+	volatile bool stop;
 };
 
 static void take(FIXTURE_DATA(reset) *self)
@@ -50,6 +53,8 @@ FIXTURE_SETUP(reset)
 	if (!pci_find_rng(self->bdf))
 		SKIP(return, "no virtio-rng below a port");
 	self->vm = vm_create(VM_IRQCHIP);
+	/* To take it from its last device takes a while. */
+	must(vm_slot(self->vm, 1, BIG_GPA, BIG, ram_alloc(BIG), 0));
 	take(self);
 }
 
@@ -80,6 +85,28 @@ static uint8_t left_behind(const bdf_t bdf)
 	close(fd);
 	pci_attribute(bdf, "enable", "0");
 	return status;
+}
+
+static void *write_on(void *data)
+{
+	FIXTURE_DATA(reset) *self = data;
+
+	while (!self->stop)
+		self->regs[RNG_STATUS] = USED;
+	return NULL;
+}
+
+/* As a guest that does not care */
+TEST_F_TIMEOUT(reset, used_while_unbound, 120)
+{
+	pthread_t thread;
+
+	must(-pthread_create(&thread, NULL, write_on, self));
+	pci_unbind(self->bdf);
+	self->stop = true;
+	pthread_join(thread, NULL);
+	EXPECT_EQ(0, left_behind(self->bdf));
+	munmap((void *)self->regs, PAGE);
 }
 
 static void *close_it(void *data)

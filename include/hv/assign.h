@@ -103,7 +103,8 @@ struct hv_pci_vector {
  *	sleep, but does not wait for userspace
  * @gone: the driver has been unbound or the function removed: nothing touches the hardware any
  *	more, calls fail with ENODEV; @mutex
- * @unbinding: this thread is the driver core's, with the PCI device's lock; @mutex
+ * @unbinding: who has @mutex is the driver core, with the PCI device's lock, and about to set
+ *	@gone: mappings show no registers any more; changed with @mutex and @map_lock
  * @file: the one open file or NULL; @mutex. Not counted
  * @events: who polls the file
  * @error: an error was reported since it was opened or reset; @mutex
@@ -185,6 +186,7 @@ int hv_pci_reset(struct hv_pci *dev);
 
 /* src/assign/assign.c */
 extern const struct hv_ioctl_table hv_assign_vm_ioctls;
+void hv_assign_unmap_bars(struct hv_pci *dev);
 void hv_assign_detach(struct hv_pci *dev);
 void hv_assign_info(struct hv_pci *dev, struct hv_pci_info *info);
 

@@ -309,6 +309,21 @@ static int attach(struct hv_vm *vm, struct hv_pci *dev, struct hv_assign_device 
 }
 
 /**
+ * hv_assign_unmap_bars() - take the registers of a device from the VM's others, for good
+ * @dev: device that a VM has, with @dev->unbinding set
+ *
+ * Context: process context, sleeps; dev->mutex held.
+ */
+void hv_assign_unmap_bars(struct hv_pci *dev)
+{
+	struct hv_vm *vm = dev->vm;
+
+	mutex_lock(&vm->dma.lock);
+	hv_domains_unmap_bars(vm, dev->pdev);
+	mutex_unlock(&vm->dma.lock);
+}
+
+/**
  * hv_assign_detach() - undo what HV_ASSIGN_DEVICE did beyond hv_pci_attach()
  * @dev: device whose interrupts and DMA are off; @dev->vm is still set
  *
@@ -360,7 +375,9 @@ static void find_bars(struct hv_vm *vm, struct hv_pin *pin)
 
 	for (i = 0; i < pin->nr_bars; i++)
 		list_for_each_entry(dev, &vm->dma.devices, vm_link)
-			pin->bar[i].mapped |= hv_bar_is_of(&pin->bar[i], dev->pdev);
+			/* One that goes has lost them: hv_assign_unmap_bars() */
+			pin->bar[i].mapped |= !READ_ONCE(dev->unbinding) &&
+					      hv_bar_is_of(&pin->bar[i], dev->pdev);
 }
 
 static int slot_appears(struct hv_vm *vm, const struct hv_memslot *new)

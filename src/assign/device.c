@@ -179,14 +179,17 @@ void hv_pci_closed(struct hv_pci *dev)
  */
 void hv_pci_unbound(struct hv_pci *dev)
 {
-	dev->unbinding = true;
+	/* Before the reset, after which nobody but the host must reach the registers again */
+	hv_pci_block(dev);
+	WRITE_ONCE(dev->unbinding, true);
+	hv_pci_unblock(dev);
+	if (dev->vm)
+		hv_assign_unmap_bars(dev);
 	if (dev->file)
 		shut_down(dev);
 	else if (dev->needs_reset)
 		reset_function(dev);
-	hv_pci_block(dev);
 	WRITE_ONCE(dev->gone, true);
-	hv_pci_unblock(dev);
 }
 
 /* ---- for src/assign/assign.c ---- */

@@ -258,9 +258,9 @@ static vm_fault_t hv_pci_fault(struct vm_fault *vmf)
 	unsigned long pfn;
 	vm_fault_t ret;
 
-	/* A reset holds it for seconds, unbinding for as long as it takes to stop. */
+	/* A reset holds it for seconds. */
 	down_read(&dev->map_lock);
-	if (dev->gone || dev->frozen)
+	if (dev->unbinding || dev->frozen)
 		pfn = page_to_pfn(dev->blank);
 	else
 		pfn = (pci_resource_start(dev->pdev, bar) + offset) >> PAGE_SHIFT;
@@ -275,7 +275,7 @@ static vm_fault_t hv_pci_fault(struct vm_fault *vmf)
  * @pgoff: offset in it, in pages
  *
  * Context: process context; takes map_lock.
- * Return: the frame; 0: it is no device's, or the function is gone.
+ * Return: the frame; 0: it is no device's, or the function is going.
  */
 u64 hv_pci_file_pfn(struct file *file, u64 pgoff)
 {
@@ -287,7 +287,7 @@ u64 hv_pci_file_pfn(struct file *file, u64 pgoff)
 		return 0;
 	down_read(&dev->map_lock);
 	/* That it can be mapped was looked at when it was: see hv_pci_mmap(). */
-	if (!dev->gone)
+	if (!dev->unbinding)
 		pfn = (pci_resource_start(dev->pdev, bar) + ((pgoff << PAGE_SHIFT) & REGION_MASK))
 		      >> PAGE_SHIFT;
 	up_read(&dev->map_lock);
