@@ -8,6 +8,7 @@
 
 #define REDTBL(pin)	(0x10 + 2 * (pin))
 #define RTE_LEVEL	(1U << 15)
+#define RTE_MASKED	(1U << 16)
 #define VECTOR		0x61
 #define OTHER		0x72
 #define PIN		20
@@ -277,6 +278,33 @@ TEST_F_TIMEOUT(pci_interrupt, intx_and_bus_master, 300)
 	EXPECT_EQ(count, get_vector(self->edu).count);
 	EXPECT_EQ(count, self->count[VECTOR]);
 	edu_write(self->edu, EDU_STATUS, 0);
+}
+
+/* Two devices have one pin. What one of them has asked for stays when the other is switched off. */
+TEST_F(pci_interrupt, intx_shared)
+{
+	struct edu *other = edu_open(false);
+
+	if (!other)
+		SKIP(return, "no second edu device, which can't be reset");
+	must(edu_assign(self->vm, other, HV_ASSIGN_WITHOUT_RESET, NULL));
+	guest_call(self->vcpu, "ioapic_write", REDTBL(PIN) + 1, 0);
+	guest_call(self->vcpu, "ioapic_write", REDTBL(PIN), VECTOR | RTE_LEVEL | RTE_MASKED);
+	ASSERT_EQ(0, set_irqs(self->edu, HV_PCI_IRQ_INTX, 1, PIN));
+	ASSERT_EQ(0, set_irqs(other, HV_PCI_IRQ_INTX, 1, PIN));
+	ASSERT_TRUE(edu_interrupt(other));
+	config_write(self->edu->fd, PCI_COMMAND, PCI_COMMAND_INTX_DISABLE, 2);
+	guest_call(self->vcpu, "ioapic_write", REDTBL(PIN), VECTOR | RTE_LEVEL);
+	edu_write(other, EDU_IRQ_ACK, 1);
+	EXPECT_EQ(1, guest_call(self->vcpu, "window"));
+	/* The other way round: the level goes with the one that had it. */
+	guest_call(self->vcpu, "ioapic_write", REDTBL(PIN), VECTOR | RTE_LEVEL | RTE_MASKED);
+	ASSERT_TRUE(edu_interrupt(other));
+	config_write(other->fd, PCI_COMMAND, PCI_COMMAND_INTX_DISABLE, 2);
+	guest_call(self->vcpu, "ioapic_write", REDTBL(PIN), VECTOR | RTE_LEVEL);
+	EXPECT_EQ(1, guest_call(self->vcpu, "window"));
+	edu_write(other, EDU_IRQ_ACK, 1);
+	edu_close(other);
 }
 
 /* The guest loses the function, and runs on. */

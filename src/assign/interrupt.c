@@ -19,6 +19,7 @@
 #include <linux/pci.h>
 #include <linux/slab.h>
 #include <hv/assign.h>
+#include <hv/eventfd.h>
 #include <hv/irq.h>
 #include <hv/vm.h>
 #include "internal.h"
@@ -161,8 +162,9 @@ void hv_pci_intx_enable(struct hv_pci *dev, bool on)
 	if (dev->irq_mode != HV_PCI_IRQ_INTX || dev->intx_on == on)
 		return;
 	set_intx(dev, on);
+	/* Others on the GSI that want it up raise it again. */
 	if (!on)
-		hv_irq_line_source(dev->vm, dev->gsi, HV_IRQ_RESAMPLE, false);
+		hv_irqfd_acked(dev->vm, dev->gsi);
 }
 
 /**

@@ -111,11 +111,12 @@ bool hv_irqfd_resamples(struct hv_vm *vm)
 }
 
 /**
- * hv_irqfd_acked() - the guest has ended an interrupt of a GSI
+ * hv_irqfd_acked() - an interrupt of a GSI has ended, by the guest or as a device was switched off
  * @vm: VM
  * @gsi: GSI
  *
- * The line goes down before the devices are asked: an answer that comes at once stays.
+ * The devices on a GSI share its level, so all of them are asked. The line goes down before: an
+ * answer that comes at once stays.
  *
  * Context: any, interrupts on or off; no lock of a chip held.
  */
