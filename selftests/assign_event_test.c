@@ -139,6 +139,66 @@ TEST_F_TIMEOUT(error, fatal, 60)
 	EXPECT_EQ(HV_PCI_IRQ_MSIX, get_info(self->fd).irq_mode);
 }
 
+/**
+ * struct watch - a thread that reads a register all the time, and writes to what isn't one
+ * @reg: register that ignores writes
+ * @value: what it has
+ * @frozen: how often there was something else
+ * @stale: ... that was not ones at first
+ * @stop: enough
+ */
+struct watch {
+	volatile uint32_t *reg;
+	uint32_t value;
+	volatile unsigned int frozen;
+	volatile unsigned int stale;
+	volatile bool stop;
+};
+
+static void *watch(void *data)
+{
+	struct watch *w = data;
+	bool frozen = false;
+	uint32_t value;
+
+	while (!w->stop) {
+		value = *w->reg;
+		if (value != w->value && !frozen) {
+			w->stale += value != ~0U;
+			w->frozen++;
+			*w->reg = 0x5a5a5a5a;
+		}
+		frozen = value != w->value;
+	}
+	return NULL;
+}
+
+/* What is written to a function that isn't there isn't what is found there the next time. */
+TEST_F_TIMEOUT(error, ones_again, 300)
+{
+	struct watch w = { .reg = &self->regs[RNG_QUEUES / 4] };
+	uint32_t value = 0;
+	unsigned int round;
+	pthread_t thread;
+
+	w.value = *w.reg;
+	ASSERT_NE(~0U, w.value);
+	must(-pthread_create(&thread, NULL, watch, &w));
+	/* Where the thread doesn't run meanwhile it goes on until it has seen two. */
+	for (round = 0; round < 10 && w.frozen < 2; round++) {
+		inject(_metadata, "DLP");
+		EXPECT_EQ(POLLPRI, events(self->fd, 20000));
+		EXPECT_TRUE(wait_for(region_read(self->fd, RNG_BAR, RNG_QUEUES, &value, 4) == 4));
+		EXPECT_EQ(w.value, value);
+		/* The host's kernel may not have done with it. */
+		EXPECT_TRUE(wait_for(!hv_ioctl(self->fd, HV_PCI_RESET, 0)));
+	}
+	w.stop = true;
+	pthread_join(thread, NULL);
+	EXPECT_LE(2, w.frozen);
+	EXPECT_EQ(0, w.stale);
+}
+
 /* Nobody has it open: nobody is told, and it can be opened afterwards. */
 TEST_F_TIMEOUT(error, fatal_while_closed, 60)
 {

@@ -116,9 +116,10 @@ struct hv_pci_vector {
  * @saved: configuration when it was opened; @mutex
  * @config: configuration space
  * @msix: its MSI-X structures
- * @map_lock: held for reading while a page is mapped or registers are accessed, for writing
- *	while the function is reset or goes. Inside mmap_lock and @mutex
- * @blank: page of ones, mapped instead of registers when the function is gone
+ * @map_lock: held for reading while a page is mapped, for writing while the function is reset,
+ *	freezes or goes. Inside mmap_lock and @mutex
+ * @blank: page that is mapped instead of registers while the function is frozen, and when it is
+ *	gone: of ones, but for what is written to it then
  * @io: BARs as the kernel has them mapped, or NULL; made at need, @mutex
  * @irq_mode: HV_PCI_IRQ_*, @mutex
  * @nr_vectors: vectors allocated in it; @mutex

@@ -181,6 +181,7 @@ void hv_pci_unbound(struct hv_pci *dev)
 {
 	/* Before the reset, after which nobody but the host must reach the registers again */
 	hv_pci_block(dev);
+	hv_pci_blank(dev);
 	WRITE_ONCE(dev->unbinding, true);
 	hv_pci_unblock(dev);
 	if (dev->vm)

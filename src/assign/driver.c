@@ -21,7 +21,6 @@
 #include <linux/mutex.h>
 #include <linux/pci.h>
 #include <linux/slab.h>
-#include <linux/string.h>
 #include <linux/wait.h>
 #include <hv/assign.h>
 #include <hv/host.h>
@@ -169,7 +168,6 @@ static int hv_pci_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 		rc = -ENOMEM;
 		goto err_dev;
 	}
-	memset(page_address(dev->blank), 0xff, PAGE_SIZE);
 	minor = ida_alloc_max(&minors, HV_PCI_MAX - 1, GFP_KERNEL);
 	if (minor < 0) {
 		rc = minor;

@@ -49,6 +49,7 @@ static void freeze(struct hv_pci *dev)
 {
 	hv_pci_free_irqs(dev);
 	hv_pci_block(dev);
+	hv_pci_blank(dev);
 	dev->frozen = true;
 	hv_pci_unblock(dev);
 }

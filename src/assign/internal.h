@@ -35,6 +35,7 @@ ssize_t hv_pci_read(struct file *file, char __user *buf, size_t len, loff_t *pos
 ssize_t hv_pci_write(struct file *file, const char __user *buf, size_t len, loff_t *pos);
 int hv_pci_mmap(struct file *file, struct vm_area_struct *vma);
 void hv_pci_block(struct hv_pci *dev);
+void hv_pci_blank(struct hv_pci *dev);
 void hv_pci_unblock(struct hv_pci *dev);
 void hv_pci_unmap_io(struct hv_pci *dev);
 

@@ -7,7 +7,8 @@
  * before the function is reset or leaves, from guests as well (the mmu notifier hears of it).
  * While it is reset, who touches it waits. When it has gone for good, or its link has failed, there
  * is a page of ones in the registers' place, so a guest finds what it finds when hardware is
- * pulled out.
+ * pulled out. But it is memory, and keeps what is written to it: nobody is there who would drop
+ * writes without an exit for each.
  *
  * The MSI-X table is the host's. Its pages can't be mapped, nor can it be accessed here.
  */
@@ -15,11 +16,13 @@
 #include <linux/fs.h>
 #include <linux/io.h>
 #include <linux/kernel.h>
+#include <linux/lockdep.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/pci.h>
 #include <linux/rwsem.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 #include <linux/uaccess.h>
 #include <hv/assign.h>
 #include <hv/host.h>
@@ -338,6 +341,20 @@ void hv_pci_block(struct hv_pci *dev)
 	down_write(&dev->map_lock);
 	if (dev->file)
 		unmap_mapping_range(dev->file->f_mapping, 0, 0, 1);
+}
+
+/**
+ * hv_pci_blank() - the registers will not be there: make a page of ones for mappings
+ * @dev: device
+ *
+ * What was written to the page when it was last shown is gone.
+ *
+ * Context: process context; between hv_pci_block() and hv_pci_unblock().
+ */
+void hv_pci_blank(struct hv_pci *dev)
+{
+	lockdep_assert_held_write(&dev->map_lock);
+	memset(page_address(dev->blank), 0xff, PAGE_SIZE);
 }
 
 /**
