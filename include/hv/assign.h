@@ -187,6 +187,7 @@ int hv_pci_reset(struct hv_pci *dev);
 
 /* src/assign/assign.c */
 extern const struct hv_ioctl_table hv_assign_vm_ioctls;
+void hv_assign_restored(struct hv_pci *dev);
 void hv_assign_unmap_bars(struct hv_pci *dev);
 void hv_assign_detach(struct hv_pci *dev);
 void hv_assign_info(struct hv_pci *dev, struct hv_pci_info *info);

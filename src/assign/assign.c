@@ -267,9 +267,25 @@ static struct hv_group *get_group(struct hv_vm *vm, struct hv_assign_device *a,
  * Without an IOMMU that sees to it the function itself mustn't bypass caches: memory holds what
  * others had there, until a cache is written back (PCIe 7.5.3.4, Enable No Snoop).
  */
-static void forbid_no_snoop(struct pci_dev *pdev)
+static void forbid_no_snoop(struct hv_group *g, struct pci_dev *pdev)
 {
-	pcie_capability_clear_word(pdev, PCI_EXP_DEVCTL, PCI_EXP_DEVCTL_NOSNOOP_EN);
+	if (!g->domain->snoop)
+		pcie_capability_clear_word(pdev, PCI_EXP_DEVCTL, PCI_EXP_DEVCTL_NOSNOOP_EN);
+}
+
+/**
+ * hv_assign_restored() - the function has its configuration from before it was assigned
+ * @dev: device that a VM has, which can't master the bus yet
+ *
+ * Context: process context; dev->mutex held.
+ */
+void hv_assign_restored(struct hv_pci *dev)
+{
+	struct hv_vm *vm = dev->vm;
+
+	mutex_lock(&vm->dma.lock);
+	forbid_no_snoop(dev->assign, dev->pdev);
+	mutex_unlock(&vm->dma.lock);
 }
 
 /* dev->mutex held. */
@@ -296,8 +312,7 @@ static int attach(struct hv_vm *vm, struct hv_pci *dev, struct hv_assign_device 
 		}
 	}
 	if (!IS_ERR(g)) {
-		if (!g->domain->snoop)
-			forbid_no_snoop(dev->pdev);
+		forbid_no_snoop(g, dev->pdev);
 		dev->assign = g;
 		list_add_tail(&dev->vm_link, &vm->dma.devices);
 		vm->dma.users++;

@@ -83,9 +83,13 @@ static pci_ers_result_t slot_reset(struct pci_dev *pdev)
 
 	mutex_lock(&dev->mutex);
 	if (dev->file) {
+		/* They are still there if it's only another function below the port that failed. */
+		hv_pci_free_irqs(dev);
 		pci_load_saved_state(pdev, dev->saved);
 		pci_restore_state(pdev);
 		hv_pci_bus_master(dev, false);
+		if (dev->vm)
+			hv_assign_restored(dev);
 		pci_intx(pdev, 0);
 		hv_pci_config_init(dev);
 		hv_pci_thaw(dev);
