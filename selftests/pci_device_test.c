@@ -5,6 +5,11 @@
  * and the end of all of that when the function is unbound or removed. The function is QEMU's edu.
  */
 #include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/klog.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include "pci.h"
 #include "kselftest_harness.h"
 
@@ -259,6 +264,84 @@ TEST_F(pci_device, bounds)
 	EXPECT_EQ(MAP_FAILED, mmap(NULL, PAGE, PROT_READ, MAP_SHARED, self->fd, 1 << 20));
 	EXPECT_EQ(MAP_FAILED, mmap(NULL, PAGE, PROT_READ, MAP_SHARED, self->fd,
 				   region_offset(HV_PCI_REGION_CONFIG)));
+}
+
+#define BAR_SIZE	(1UL << 20)
+#define UNTOUCHED	0xa5
+
+static void read_all(int fd, uint8_t *to)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	_exit(region_read(fd, 0, 0, to, BAR_SIZE) == (long)BAR_SIZE ? 0 : 1);
+}
+
+/* Reading a BAR takes long. Who is killed does not read it to its end. */
+TEST_F_TIMEOUT(pci_device, killed_while_reading, 120)
+{
+	uint8_t *to = mmap(NULL, BAR_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	volatile uint8_t *first = to, *last = to + BAR_SIZE - 1;
+	unsigned int round;
+	int status;
+	pid_t pid;
+
+	ASSERT_NE(MAP_FAILED, to);
+	/* It may be done before it is killed, where the other process doesn't run meanwhile. */
+	for (round = 0; round < 50; round++) {
+		memset(to, UNTOUCHED, BAR_SIZE);
+		pid = fork();
+		must(pid < 0 ? -errno : 0);
+		if (!pid)
+			read_all(self->fd, to);
+		while (*first == UNTOUCHED)
+			sched_yield();
+		kill(pid, SIGKILL);
+		waitpid(pid, &status, 0);
+		if (*last == UNTOUCHED)
+			break;
+	}
+	EXPECT_EQ(UNTOUCHED, *last);
+	EXPECT_TRUE(WIFSIGNALED(status));
+	munmap(to, BAR_SIZE);
+}
+
+/* Lines of the kernel's log in which @text is */
+static unsigned int log_lines(const char *text)
+{
+	static char log[1 << 20];
+	int n = klogctl(3, log, sizeof(log) - 1);
+	unsigned int lines = 0;
+	const char *p;
+
+	must(n < 0 ? -errno : 0);
+	log[n] = 0;
+	for (p = log; (p = strstr(p, text)); p++)
+		lines++;
+	return lines;
+}
+
+/* A ROM in which nothing is reads as ones, and the log hears of it once at most. */
+TEST_F(pci_device, rom_without_image)
+{
+	const char *text = "Invalid PCI ROM header signature";
+	unsigned int before = log_lines(text), round;
+	struct hv_pci_info info;
+	uint8_t *data;
+	uint64_t i, size;
+
+	ASSERT_EQ(0, get_info(self->fd, &info));
+	size = info.region[HV_PCI_REGION_ROM].size;
+	if (!size)
+		SKIP(return, "no ROM: tools/testbed/run --device edu,romfile=FILE, of zeros");
+	data = ram_alloc(size);
+	for (round = 0; round < 2; round++) {
+		memset(data, 0, size);
+		ASSERT_EQ(size, region_read(self->fd, HV_PCI_REGION_ROM, 0, data, size));
+		for (i = 0; i < size && data[i] == 0xff; i++)
+			;
+		EXPECT_EQ(size, i);
+	}
+	EXPECT_LE(log_lines(text), before + 1);
+	munmap(data, size);
 }
 
 TEST_F(pci_device, reset)

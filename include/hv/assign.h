@@ -121,6 +121,9 @@ struct hv_pci_vector {
  * @blank: page that is mapped instead of registers while the function is frozen, and when it is
  *	gone: of ones, but for what is written to it then
  * @io: BARs as the kernel has them mapped, or NULL; made at need, @mutex
+ * @rom: image of the expansion ROM, or NULL; made at need, @mutex
+ * @rom_size: its size in bytes
+ * @rom_known: it was looked for
  * @irq_mode: HV_PCI_IRQ_*, @mutex
  * @nr_vectors: vectors allocated in it; @mutex
  * @vectors: them; handlers use theirs while it is requested
@@ -153,6 +156,9 @@ struct hv_pci {
 	struct rw_semaphore map_lock;
 	struct page *blank;
 	void __iomem *io[PCI_STD_NUM_BARS];
+	void *rom;
+	size_t rom_size;
+	bool rom_known;
 	u32 irq_mode;
 	u32 nr_vectors;
 	struct hv_pci_vector *vectors;

@@ -151,7 +151,7 @@ static void shut_down(struct hv_pci *dev)
 		hv_pci_detach(dev);
 	else
 		stop(dev);
-	hv_pci_unmap_io(dev);
+	hv_pci_close_regions(dev);
 	pci_load_and_free_saved_state(dev->pdev, &dev->saved);
 	pci_restore_state(dev->pdev);
 	pci_release_regions(dev->pdev);

@@ -37,7 +37,7 @@ int hv_pci_mmap(struct file *file, struct vm_area_struct *vma);
 void hv_pci_block(struct hv_pci *dev);
 void hv_pci_blank(struct hv_pci *dev);
 void hv_pci_unblock(struct hv_pci *dev);
-void hv_pci_unmap_io(struct hv_pci *dev);
+void hv_pci_close_regions(struct hv_pci *dev);
 
 /* event.c */
 extern const struct pci_error_handlers hv_pci_error_handlers;

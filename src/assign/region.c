@@ -21,6 +21,8 @@
 #include <linux/mutex.h>
 #include <linux/pci.h>
 #include <linux/rwsem.h>
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
@@ -78,21 +80,6 @@ static void __iomem *bar_io(struct hv_pci *dev, unsigned int bar)
 	return dev->io[bar];
 }
 
-/**
- * hv_pci_unmap_io() - the device is closed, or goes
- * @dev: device
- */
-void hv_pci_unmap_io(struct hv_pci *dev)
-{
-	unsigned int i;
-
-	for (i = 0; i < PCI_STD_NUM_BARS; i++) {
-		if (dev->io[i])
-			pci_iounmap(dev->pdev, dev->io[i]);
-		dev->io[i] = NULL;
-	}
-}
-
 /* One access of @size bytes, naturally aligned: a register may take only its own size. */
 static void io_access(void __iomem *io, void *data, unsigned int size, bool write)
 {
@@ -144,20 +131,68 @@ static int bar_access(struct hv_pci *dev, unsigned int bar, u64 pos, u8 *data, s
 	return 0;
 }
 
+/*
+ * The image is copied at its first use: while the kernel has it mapped other registers may not be
+ * there, and about each ROM that isn't one it says so in the log.
+ */
+static int rom_copy(struct hv_pci *dev)
+{
+	void __iomem *io;
+	size_t size, at, n;
+
+	io = pci_map_rom(dev->pdev, &size);
+	dev->rom_known = !io;
+	if (!io)
+		return 0;
+	dev->rom = kvmalloc(size, GFP_KERNEL_ACCOUNT);
+	for (at = 0; dev->rom && at < size && !fatal_signal_pending(current); at += n) {
+		n = min_t(size_t, size - at, PAGE_SIZE);
+		memcpy_fromio(dev->rom + at, io + at, n);
+		cond_resched();
+	}
+	pci_unmap_rom(dev->pdev, io);
+	if (!dev->rom)
+		return -ENOMEM;
+	if (at < size) {
+		kvfree(dev->rom);
+		dev->rom = NULL;
+		return -EINTR;
+	}
+	dev->rom_size = size;
+	dev->rom_known = true;
+	return 0;
+}
+
 static int rom_read(struct hv_pci *dev, u64 pos, u8 *data, size_t len)
 {
-	void __iomem *rom;
-	size_t size;
+	int rc = dev->rom_known ? 0 : rom_copy(dev);
 
-	/* @size is that of the image, all behind it reads as ones. */
+	if (rc)
+		return rc;
+	/* All behind the image reads as ones. */
 	memset(data, 0xff, len);
-	rom = pci_map_rom(dev->pdev, &size);
-	if (!rom)
-		return 0;
-	if (pos < size)
-		memcpy_fromio(data, rom + pos, min_t(u64, len, size - pos));
-	pci_unmap_rom(dev->pdev, rom);
+	if (pos < dev->rom_size)
+		memcpy(data, dev->rom + pos, min_t(u64, len, dev->rom_size - pos));
 	return 0;
+}
+
+/**
+ * hv_pci_close_regions() - the device is closed, or goes: forget what was made at need
+ * @dev: device
+ */
+void hv_pci_close_regions(struct hv_pci *dev)
+{
+	unsigned int i;
+
+	for (i = 0; i < PCI_STD_NUM_BARS; i++) {
+		if (dev->io[i])
+			pci_iounmap(dev->pdev, dev->io[i]);
+		dev->io[i] = NULL;
+	}
+	kvfree(dev->rom);
+	dev->rom = NULL;
+	dev->rom_size = 0;
+	dev->rom_known = false;
 }
 
 static int region_access(struct hv_pci *dev, unsigned int region, u64 pos, u8 *data, size_t len,
@@ -202,6 +237,12 @@ static ssize_t file_access(struct file *file, char __user *buf, size_t len, loff
 	int rc = 0;
 
 	while (done < len && (n = chunk(dev, *pos, len - done))) {
+		/* A BAR may take minutes. */
+		if (fatal_signal_pending(current)) {
+			rc = -EINTR;
+			break;
+		}
+		cond_resched();
 		data = room + (*pos & 7);
 		if (write && copy_from_user(data, buf + done, n)) {
 			rc = -EFAULT;
@@ -229,7 +270,8 @@ static ssize_t file_access(struct file *file, char __user *buf, size_t len, loff
  * @pos: region and offset; advanced
  *
  * Return: number of bytes, 0 at the end of a region; -EACCES for the MSI-X table, -ENODEV if the
- * function is gone, -EIO if its link has failed, -EFAULT, -ENOMEM.
+ * function is gone, -EIO if its link has failed, -EINTR if the caller is being killed, -EFAULT,
+ * -ENOMEM.
  */
 ssize_t hv_pci_read(struct file *file, char __user *buf, size_t len, loff_t *pos)
 {
