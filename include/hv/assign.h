@@ -16,7 +16,8 @@
  *
  * HV_DEASSIGN_DEVICE, the last close and the unbinding of the driver call hv_pci_detach() with
  * dev->mutex held. It stops interrupts and DMA, resets the function, and calls
- * hv_assign_detach(), which undoes what stands at the dots.
+ * hv_assign_detach(), which undoes what stands at the dots. But for the pins: those are
+ * hv_assign_finish()'s, when no lock is held.
  */
 #ifndef HV_ASSIGN_H
 #define HV_ASSIGN_H
@@ -30,6 +31,7 @@
 #include <linux/spinlock.h>
 #include <linux/types.h>
 #include <linux/wait.h>
+#include <linux/workqueue.h>
 #include <hv/eventfd.h>
 #include <hv/ioctl.h>
 #include <hv/post.h>
@@ -111,6 +113,8 @@ struct hv_pci_vector {
  * @frozen: ... and its link can't be used until it is reset: nothing touches its registers; changed
  *	with @mutex and @map_lock
  * @vm: VM that has it, with a reference, or NULL; @mutex
+ * @left: VM that has lost it to its unbinding, with a reference; for @finish
+ * @finish: unpins that VM's memory
  * @can_reset: the kernel knows a way to reset it; fixed when it is opened
  * @needs_reset: the last reset failed, so it has what its user has left in it; @mutex
  * @saved: configuration when it was opened; @mutex
@@ -148,6 +152,8 @@ struct hv_pci {
 	bool error;
 	bool frozen;
 	struct hv_vm *vm;
+	struct hv_vm *left;
+	struct work_struct finish;
 	bool can_reset;
 	bool needs_reset;
 	struct pci_saved_state *saved;
@@ -188,7 +194,7 @@ u64 hv_pci_file_pfn(struct file *file, u64 pgoff);
 /* src/assign/device.c */
 int hv_pci_prepare(struct hv_pci *dev, bool without_reset);
 void hv_pci_attach(struct hv_pci *dev, struct hv_vm *vm);
-void hv_pci_detach(struct hv_pci *dev);
+struct hv_vm *hv_pci_detach(struct hv_pci *dev);
 int hv_pci_reset(struct hv_pci *dev);
 
 /* src/assign/assign.c */
@@ -196,6 +202,7 @@ extern const struct hv_ioctl_table hv_assign_vm_ioctls;
 void hv_assign_restored(struct hv_pci *dev);
 void hv_assign_unmap_bars(struct hv_pci *dev);
 void hv_assign_detach(struct hv_pci *dev);
+void hv_assign_finish(struct hv_vm *vm);
 void hv_assign_info(struct hv_pci *dev, struct hv_pci_info *info);
 
 #endif

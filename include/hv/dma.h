@@ -20,7 +20,8 @@ struct hv_vm;
  * @domains: IOMMU domains, struct hv_domain
  * @devices: the VM's devices, struct hv_pci.vm_link
  * @pins: slots that are pinned, struct hv_pin; all that may be, while @users isn't 0
- * @users: devices, and calls that are about to add one. Grows under vm->slots_lock, too
+ * @users: devices, calls that are about to add one, and who has lost one and will unpin. Grows
+ *	under vm->slots_lock, too
  * @last_domain: number of the youngest domain
  */
 struct hv_dma {

@@ -67,13 +67,6 @@ static struct hv_pin *find_pin(struct hv_vm *vm, u32 id)
 	return NULL;
 }
 
-/* One less that needs them; with the last the pins come to @unneeded. hv_dma.lock held. */
-static void drop_user(struct hv_vm *vm, struct list_head *unneeded)
-{
-	if (!--vm->dma.users)
-		list_splice_init(&vm->dma.pins, unneeded);
-}
-
 /* What devices have written and nobody has asked for yet is not forgotten. */
 static void free_pins(struct hv_vm *vm, struct list_head *pins)
 {
@@ -86,13 +79,24 @@ static void free_pins(struct hv_vm *vm, struct list_head *pins)
 	}
 }
 
+/* One user less; with the last the pins go, which may wait for the VMM. dev->mutex not held. */
+static void pins_put(struct hv_vm *vm)
+{
+	LIST_HEAD(unneeded);
+
+	mutex_lock(&vm->dma.lock);
+	if (!--vm->dma.users)
+		list_splice_init(&vm->dma.pins, &unneeded);
+	mutex_unlock(&vm->dma.lock);
+	free_pins(vm, &unneeded);
+}
+
 /* Pin all slots for one user more, or fail and change nothing. slots_lock held. */
 static int pins_get(struct hv_vm *vm, struct hv_assign_device *a)
 {
 	struct hv_memslots *slots = hv_vm_memslots(vm);
 	bool first, over_limit = false;
 	struct hv_pin *pin;
-	LIST_HEAD(unneeded);
 	unsigned int i;
 
 	mutex_lock(&vm->dma.lock);
@@ -114,10 +118,7 @@ static int pins_get(struct hv_vm *vm, struct hv_assign_device *a)
 		return 0;
 
 	/* Before slots_lock goes: the next user must find all of them or none. */
-	mutex_lock(&vm->dma.lock);
-	drop_user(vm, &unneeded);
-	mutex_unlock(&vm->dma.lock);
-	free_pins(vm, &unneeded);
+	pins_put(vm);
 	if (over_limit)
 		return refuse(a, -ENOMEM, HV_ASSIGN_REASON_MEMLOCK,
 			      "the VM's memory can't be pinned: RLIMIT_MEMLOCK is too low");
@@ -342,22 +343,36 @@ void hv_assign_unmap_bars(struct hv_pci *dev)
  * hv_assign_detach() - undo what HV_ASSIGN_DEVICE did beyond hv_pci_attach()
  * @dev: device whose interrupts and DMA are off; @dev->vm is still set
  *
+ * Memory stays pinned until hv_assign_finish().
+ *
  * Context: process context, sleeps; dev->mutex held.
  */
 void hv_assign_detach(struct hv_pci *dev)
 {
 	struct hv_vm *vm = dev->vm;
-	LIST_HEAD(unneeded);
 
 	mutex_lock(&vm->dma.lock);
 	list_del_init(&dev->vm_link);
 	hv_domains_unmap_bars(vm, dev->pdev);
 	put_group(vm, dev->assign);
 	dev->assign = NULL;
-	drop_user(vm, &unneeded);
 	atomic64_dec(&vm->stats.devices);
 	mutex_unlock(&vm->dma.lock);
-	free_pins(vm, &unneeded);
+}
+
+/**
+ * hv_assign_finish() - the VM has lost a device: with the last one, unpin its memory
+ * @vm: VM with a reference, which is dropped; NULL: none
+ *
+ * Context: process context, no lock held: the VMM has a say in how long it takes (it locks pages,
+ * and takes mmap_lock for writing, which a thread of the VMM may hold in a page fault).
+ */
+void hv_assign_finish(struct hv_vm *vm)
+{
+	if (!vm)
+		return;
+	pins_put(vm);
+	hv_vm_put(vm);
 }
 
 /**
@@ -525,7 +540,6 @@ bool hv_dma_writes_slot(struct hv_vm *vm, const struct hv_memslot *slot)
 
 static int assign(struct hv_vm *vm, struct hv_pci *dev, struct hv_assign_device *a)
 {
-	LIST_HEAD(unneeded);
 	int ret;
 
 	if (mutex_lock_killable(&vm->slots_lock))
@@ -543,10 +557,7 @@ static int assign(struct hv_vm *vm, struct hv_pci *dev, struct hv_assign_device 
 	mutex_lock(&dev->mutex);
 	ret = attach(vm, dev, a);
 	mutex_unlock(&dev->mutex);
-	mutex_lock(&vm->dma.lock);
-	drop_user(vm, &unneeded);
-	mutex_unlock(&vm->dma.lock);
-	free_pins(vm, &unneeded);
+	pins_put(vm);
 	return ret;
 }
 
@@ -576,8 +587,8 @@ static long assign_device(struct hv_vm *vm, void *data, unsigned long arg)
 static long deassign_device(struct hv_vm *vm, void *data, unsigned long arg)
 {
 	struct hv_deassign_device *a = data;
+	struct hv_vm *left = NULL;
 	struct hv_pci *dev;
-	long ret = -ENOENT;
 
 	if (a->size != sizeof(*a) || a->flags)
 		return -EINVAL;
@@ -585,13 +596,12 @@ static long deassign_device(struct hv_vm *vm, void *data, unsigned long arg)
 	if (IS_ERR(dev))
 		return PTR_ERR(dev);
 	mutex_lock(&dev->mutex);
-	if (dev->vm == vm) {
-		hv_pci_detach(dev);
-		ret = 0;
-	}
+	if (dev->vm == vm)
+		left = hv_pci_detach(dev);
 	mutex_unlock(&dev->mutex);
+	hv_assign_finish(left);
 	hv_pci_put(dev);
-	return ret;
+	return left ? 0 : -ENOENT;
 }
 
 static const struct hv_ioctl vm_ioctls[] = {
@@ -623,6 +633,7 @@ void hv_dma_init(struct hv_vm *vm)
  */
 void hv_dma_release(struct hv_vm *vm)
 {
+	struct hv_vm *left;
 	struct hv_pci *dev;
 
 	for (;;) {
@@ -635,9 +646,9 @@ void hv_dma_release(struct hv_vm *vm)
 			return;
 		/* Its file may be closed, or its driver unbound, right now. */
 		mutex_lock(&dev->mutex);
-		if (dev->vm == vm)
-			hv_pci_detach(dev);
+		left = dev->vm == vm ? hv_pci_detach(dev) : NULL;
 		mutex_unlock(&dev->mutex);
+		hv_assign_finish(left);
 		put_device(&dev->dev);
 	}
 }

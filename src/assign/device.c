@@ -144,11 +144,13 @@ err_disable:
 	return rc;
 }
 
-/* Hand the hardware back as it was when the file was opened. */
-static void shut_down(struct hv_pci *dev)
+/* Hand the hardware back as it was when the file was opened. Return: as hv_pci_unbound(). */
+static struct hv_vm *shut_down(struct hv_pci *dev)
 {
+	struct hv_vm *vm = NULL;
+
 	if (dev->vm)
-		hv_pci_detach(dev);
+		vm = hv_pci_detach(dev);
 	else
 		stop(dev);
 	hv_pci_close_regions(dev);
@@ -157,6 +159,7 @@ static void shut_down(struct hv_pci *dev)
 	pci_release_regions(dev->pdev);
 	pci_disable_device(dev->pdev);
 	pci_save_state(dev->pdev);
+	return vm;
 }
 
 /**
@@ -164,11 +167,11 @@ static void shut_down(struct hv_pci *dev)
  * @dev: device
  *
  * Context: process context, sleeps; dev->mutex held.
+ * Return: VM that had it, for hv_assign_finish() without the mutex, or NULL.
  */
-void hv_pci_closed(struct hv_pci *dev)
+struct hv_vm *hv_pci_closed(struct hv_pci *dev)
 {
-	if (!dev->gone)
-		shut_down(dev);
+	return dev->gone ? NULL : shut_down(dev);
 }
 
 /**
@@ -176,9 +179,12 @@ void hv_pci_closed(struct hv_pci *dev)
  * @dev: device
  *
  * Context: process context, sleeps; dev->mutex and the PCI device's lock held.
+ * Return: VM that had it, for hv_assign_finish() without the locks, or NULL.
  */
-void hv_pci_unbound(struct hv_pci *dev)
+struct hv_vm *hv_pci_unbound(struct hv_pci *dev)
 {
+	struct hv_vm *vm = NULL;
+
 	/* Before the reset, after which nobody but the host must reach the registers again */
 	hv_pci_block(dev);
 	hv_pci_blank(dev);
@@ -187,10 +193,11 @@ void hv_pci_unbound(struct hv_pci *dev)
 	if (dev->vm)
 		hv_assign_unmap_bars(dev);
 	if (dev->file)
-		shut_down(dev);
+		vm = shut_down(dev);
 	else if (dev->needs_reset)
 		reset_function(dev);
 	WRITE_ONCE(dev->gone, true);
+	return vm;
 }
 
 /* ---- for src/assign/assign.c ---- */
@@ -237,8 +244,9 @@ void hv_pci_attach(struct hv_pci *dev, struct hv_vm *vm)
  * @dev: device that a VM has
  *
  * Context: process context, sleeps; dev->mutex held, no lock of the VM.
+ * Return: the VM, for hv_assign_finish() when dev->mutex isn't held any more.
  */
-void hv_pci_detach(struct hv_pci *dev)
+struct hv_vm *hv_pci_detach(struct hv_pci *dev)
 {
 	struct hv_vm *vm = dev->vm;
 
@@ -246,5 +254,5 @@ void hv_pci_detach(struct hv_pci *dev)
 	stop(dev);
 	hv_assign_detach(dev);
 	dev->vm = NULL;
-	hv_vm_put(vm);
+	return vm;
 }

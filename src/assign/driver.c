@@ -22,6 +22,7 @@
 #include <linux/pci.h>
 #include <linux/slab.h>
 #include <linux/wait.h>
+#include <linux/workqueue.h>
 #include <hv/assign.h>
 #include <hv/host.h>
 #include "internal.h"
@@ -31,6 +32,8 @@
 
 static dev_t first_devt;
 static DEFINE_IDA(minors);
+/* What unbinding doesn't wait for */
+static struct workqueue_struct *finish_wq;
 
 /* For tools: to open the function and see would reset it. */
 static ssize_t opened_show(struct device *d, struct device_attribute *attr, char *buf)
@@ -78,11 +81,13 @@ static int hv_pci_open(struct inode *inode, struct file *file)
 static int hv_pci_release(struct inode *inode, struct file *file)
 {
 	struct hv_pci *dev = file->private_data;
+	struct hv_vm *vm;
 
 	mutex_lock(&dev->mutex);
-	hv_pci_closed(dev);
+	vm = hv_pci_closed(dev);
 	WRITE_ONCE(dev->file, NULL);
 	mutex_unlock(&dev->mutex);
+	hv_assign_finish(vm);
 	return 0;
 }
 
@@ -152,6 +157,14 @@ static void hv_pci_free(struct device *d)
 	kfree(dev);
 }
 
+static void finish(struct work_struct *work)
+{
+	struct hv_pci *dev = container_of(work, struct hv_pci, finish);
+
+	hv_assign_finish(dev->left);
+	put_device(&dev->dev);
+}
+
 static int hv_pci_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 {
 	struct hv_pci *dev;
@@ -178,6 +191,7 @@ static int hv_pci_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	spin_lock_init(&dev->intx_lock);
 	init_waitqueue_head(&dev->events);
 	INIT_LIST_HEAD(&dev->vm_link);
+	INIT_WORK(&dev->finish, finish);
 	dev->pdev = pci_dev_get(pdev);
 	device_initialize(&dev->dev);
 	dev->dev.class = &hv_pci_class;
@@ -210,17 +224,24 @@ err_dev:
 	return rc;
 }
 
-/* Users find out by ENODEV; none is waited for. */
+/*
+ * Users find out by ENODEV; none is waited for. Locks of the kernel's are held, so what may wait
+ * for the VMM is left to a work item.
+ */
 static void hv_pci_remove(struct pci_dev *pdev)
 {
 	struct hv_pci *dev = pci_get_drvdata(pdev);
 
 	cdev_device_del(&dev->cdev, &dev->dev);
 	mutex_lock(&dev->mutex);
-	hv_pci_unbound(dev);
+	dev->left = hv_pci_unbound(dev);
 	mutex_unlock(&dev->mutex);
 	wake_up_all(&dev->events);
 	host_pci_report_errors(pdev, false);
+	if (dev->left) {
+		get_device(&dev->dev);
+		queue_work(finish_wq, &dev->finish);
+	}
 	put_device(&dev->dev);
 }
 
@@ -243,9 +264,12 @@ int hv_pci_init(void)
 {
 	int rc;
 
+	finish_wq = alloc_workqueue("hv-pci", WQ_UNBOUND, 0);
+	if (!finish_wq)
+		return -ENOMEM;
 	rc = alloc_chrdev_region(&first_devt, 0, HV_PCI_MAX, "hv-pci");
 	if (rc)
-		return rc;
+		goto err_wq;
 	rc = class_register(&hv_pci_class);
 	if (rc)
 		goto err_region;
@@ -258,6 +282,8 @@ err_class:
 	class_unregister(&hv_pci_class);
 err_region:
 	unregister_chrdev_region(first_devt, HV_PCI_MAX);
+err_wq:
+	destroy_workqueue(finish_wq);
 	return rc;
 }
 
@@ -267,6 +293,8 @@ err_region:
 void hv_pci_exit(void)
 {
 	pci_unregister_driver(&hv_pci_driver);
+	/* Waits for the work, whose last step frees devices, maybe VMs. */
+	destroy_workqueue(finish_wq);
 	class_unregister(&hv_pci_class);
 	unregister_chrdev_region(first_devt, HV_PCI_MAX);
 	ida_destroy(&minors);

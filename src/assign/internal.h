@@ -16,8 +16,8 @@ struct vm_area_struct;
 
 /* device.c */
 int hv_pci_opened(struct hv_pci *dev);
-void hv_pci_closed(struct hv_pci *dev);
-void hv_pci_unbound(struct hv_pci *dev);
+struct hv_vm *hv_pci_closed(struct hv_pci *dev);
+struct hv_vm *hv_pci_unbound(struct hv_pci *dev);
 
 /* ioctl.c */
 long hv_pci_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
