@@ -72,9 +72,10 @@ static void sched_in(struct preempt_notifier *pn, int cpu)
 {
 	struct hv_vcpu *vcpu = container_of(pn, struct hv_vcpu, preempt_notifier);
 
+	load_on(vcpu, cpu);
+	/* Behind the load, which may wake the thread: it has its CPU. */
 	WRITE_ONCE(vcpu->preempted, false);
 	WRITE_ONCE(vcpu->ready, false);
-	load_on(vcpu, cpu);
 	if (vcpu->loaded)
 		hv_ple_sched_in(vcpu);
 }

@@ -18,11 +18,16 @@
  */
 static int hold(struct hv_lapic *apic, u8 vector)
 {
-	if (test_and_set_bit(vector, apic->held))
-		return 0;
-	set_bit(0, &apic->holding);
-	hv_vcpu_request(apic->vcpu, HV_REQ_EVENT);
-	return 1;
+	bool first;
+
+	preempt_disable(); /* as in hv_lapic_post() */
+	first = !test_and_set_bit(vector, apic->held);
+	if (first) {
+		set_bit(0, &apic->holding);
+		hv_vcpu_request(apic->vcpu, HV_REQ_EVENT);
+	}
+	preempt_enable();
+	return first;
 }
 
 /**
@@ -36,6 +41,8 @@ static int hold(struct hv_lapic *apic, u8 vector)
  */
 int hv_lapic_post(struct hv_lapic *apic, u8 vector, bool level)
 {
+	bool first;
+
 	/* SDM 3A 11.4.7.2: software-disabled, only INIT, NMI, SMI and SIPI get through */
 	if (!apic_hw_enabled(apic) || !apic_sw_enabled(apic))
 		return -1;
@@ -63,14 +70,13 @@ int hv_lapic_post(struct hv_lapic *apic, u8 vector, bool level)
 		/* The processor's own IRR may be behind what its guest has already read. */
 		return 0;
 	}
-	if (test_and_set_bit(vector, apic->posted.pir))
-		return 0;
-	/* Others count on the one who sets the bit, so it must not be scheduled away. */
+	/* Others count on the one who sets a bit, so it must not be scheduled away then. */
 	preempt_disable();
-	if (!test_and_set_bit(HV_POSTED_ON, &apic->posted.control))
+	first = !test_and_set_bit(vector, apic->posted.pir);
+	if (first && !test_and_set_bit(HV_POSTED_ON, &apic->posted.control))
 		hv_vcpu_notify(apic->vcpu);
 	preempt_enable();
-	return 1;
+	return first;
 }
 
 /* ---- the vCPU's own thread, or vcpu->mutex ---- */

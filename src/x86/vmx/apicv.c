@@ -265,7 +265,7 @@ void vmx_update_tpr_threshold(struct hv_vcpu *vcpu)
  * What was posted while notifications were suppressed has not set ON: it is set here, so
  * that the next entry looks.
  *
- * Context: preemption off.
+ * Context: preemption off, no lock of the scheduler's held.
  */
 void vmx_posted_load(struct hv_vcpu *vcpu, int cpu)
 {
@@ -281,8 +281,14 @@ void vmx_posted_load(struct hv_vcpu *vcpu, int cpu)
 		new |= (u64)host_apic_destination(cpu) << POSTED_NDST_SHIFT;
 		new |= (u64)host_posted_vector() << POSTED_NV_SHIFT;
 	} while (!try_cmpxchg(&p->control, (unsigned long *)&old, new));
-	if ((old & BIT(POSTED_SN)) && !bitmap_empty(p->pir, 256))
-		set_bit(HV_POSTED_ON, &p->control);
+	if (!(old & BIT(POSTED_SN)) || bitmap_empty(p->pir, 256))
+		return;
+	set_bit(HV_POSTED_ON, &p->control);
+	/*
+	 * Who sets the bit tells the vCPU; a sender that finds it set does not. The thread may have
+	 * been preempted on its way to sleep, after its last look.
+	 */
+	hv_vcpu_wake(vcpu);
 }
 
 /**
