@@ -265,6 +265,8 @@ TEST_F(lapic, relocated)
 	const uint64_t there = 0xfed80000;
 	uint64_t base;
 
+	/* What the processor remembers of the usual place must not outlast the move. */
+	EXPECT_EQ(0, rd(self, APIC_TPR));
 	ASSERT_EQ(1, vcpu_get_msr(self->vcpu, MSR_APIC_BASE, &base));
 	ASSERT_EQ(1, vcpu_set_msr(self->vcpu, MSR_APIC_BASE, there | (base & 0xfff)));
 	guest_call(self->vcpu, "apic_write", there - GUEST_APIC + APIC_TPR, 0x30);

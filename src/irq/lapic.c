@@ -730,6 +730,7 @@ int hv_lapic_set_base(struct hv_vcpu *vcpu, u64 val, bool host)
 {
 	struct hv_lapic *apic = vcpu->x86.lapic;
 	enum apic_mode old = apic_base_mode(vcpu->x86.apic_base), new = apic_base_mode(val);
+	bool moved = (vcpu->x86.apic_base ^ val) & PAGE_MASK;
 
 	if (new == APIC_INVALID || (val & APIC_BASE_LOW_RESERVED) || val >> 52)
 		return 1;
@@ -739,8 +740,13 @@ int hv_lapic_set_base(struct hv_vcpu *vcpu, u64 val, bool host)
 		if (new == APIC_X2APIC && !hv_cpuid_has(vcpu, 1, 0, 2, CPUID_1_ECX_X2APIC))
 			return 1;
 	}
-	vcpu->x86.apic_base = val;
-	if (!apic || old == new)
+	WRITE_ONCE(vcpu->x86.apic_base, val);
+	if (!apic)
+		return 0;
+	/* A processor that serves accesses to the page does so at the usual place only. */
+	if (moved)
+		hv_req_set(vcpu, HV_REQ_APIC);
+	if (old == new)
 		return 0;
 	/* Disabling may lose all state (SDM 3A 11.4.3); so it does, but not if the VMM does it. */
 	if (new == APIC_DISABLED && !host)

@@ -127,7 +127,7 @@ void vmx_apicv_vmcs_init(struct hv_vcpu *vcpu)
 static bool vmx_apic_at_default(struct hv_vcpu *vcpu)
 {
 	return hv_lapic_is_xapic(vcpu) &&
-	       (vcpu->x86.apic_base & PAGE_MASK) == APIC_DEFAULT_PHYS_BASE;
+	       (READ_ONCE(vcpu->x86.apic_base) & PAGE_MASK) == APIC_DEFAULT_PHYS_BASE;
 }
 
 /*
