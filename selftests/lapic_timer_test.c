@@ -12,6 +12,7 @@
 #define DIVIDE_1	0xb
 #define DIVIDE_16	0x3
 #define VECTOR		0xec
+#define X2APIC(reg)	(0x800 + (reg) / 16)
 
 FIXTURE(timer)
 {
@@ -241,6 +242,41 @@ TEST_F(timer, deadline_disarmed)
 	now = guest_call(self->vcpu, "rdtsc_");
 	ASSERT_EQ(1, vcpu_set_msr(self->vcpu, MSR_TSC_DEADLINE, now + 1000));
 	EXPECT_EQ(1, guest_call(self->vcpu, "halt_until", 1));
+}
+
+/*
+ * The guest's TSC is slower than the rate that it has been given: the host's clock expires before
+ * the deadline has come. Its LVT entry is written again and again, before, between and after.
+ */
+TEST_F(timer, deadline_entry_rewritten)
+{
+	uint64_t base, deadline, now, khz;
+	struct runner runner;
+
+	if (kvm_changes_tsc())
+		SKIP(return, KVM_CHANGES_TSC);
+	if (!check_cap(self->vm->fd, HV_CAP_TSC_DEADLINE_TIMER))
+		SKIP(return, "no TSC-deadline mode");
+	khz = hv_ioctl(self->vcpu->fd, HV_GET_TSC_KHZ, 0);
+	ASSERT_EQ(0, hv_ioctl(self->vcpu->fd, HV_SET_TSC_KHZ, khz + khz * 240 / 1000000));
+	ASSERT_EQ(1, vcpu_get_msr(self->vcpu, MSR_APIC_BASE, &base));
+	ASSERT_EQ(1, vcpu_set_msr(self->vcpu, MSR_APIC_BASE, base | APIC_BASE_EXTD));
+	guest_u32(self->vm, "eoi") = 2;
+	ASSERT_EQ(1, vcpu_set_msr(self->vcpu, X2APIC(APIC_LVT_TIMER), VECTOR | TIMER_DEADLINE));
+	ASSERT_EQ(1, vcpu_get_msr(self->vcpu, MSR_TSC, &now));
+	/* A second: it expires 240 us too early. */
+	deadline = now + khz * 1000;
+	ASSERT_EQ(1, vcpu_set_msr(self->vcpu, MSR_TSC_DEADLINE, deadline));
+	do {
+		ASSERT_EQ(1, vcpu_set_msr(self->vcpu, X2APIC(APIC_LVT_TIMER),
+					  VECTOR | TIMER_DEADLINE));
+		ASSERT_EQ(1, vcpu_get_msr(self->vcpu, MSR_TSC, &now));
+	} while (now < deadline);
+	guest_start(self->vcpu, "spin_until", 1, (uint64_t[]){ 1 });
+	runner_start(&runner, self->vcpu);
+	EXPECT_TRUE(wait_for(runner.done));
+	runner_stop(&runner);
+	EXPECT_EQ(1, self->count[VECTOR]);
 }
 
 /* Timers of a VM that goes away while they run. */

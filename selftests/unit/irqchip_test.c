@@ -712,6 +712,24 @@ TEST_F(chips, late_host)
 	EXPECT_EQ(0x40, take(v));
 }
 
+/* The processor's clock is too early, and the entry is written again before the deadline. */
+TEST_F(chips, deadline_entry_rewritten)
+{
+	struct hv_vcpu *v = &self->v[0];
+
+	hv_lapic_timer_by_processor(v);
+	v->x86.tsc_khz = 3000720;
+	enable(v);
+	wr(v, APIC_R_LVT_TIMER, 0x40040);
+	hv_lapic_set_deadline(v, rdtsc() + 3000 * MS);
+	now_ns += 1000 * MS - 100000;
+	wr(v, APIC_R_LVT_TIMER, 0x40040);
+	EXPECT_EQ(-1, take(v));
+	now_ns += 100000;
+	hv_lapic_timer_check(v);
+	EXPECT_EQ(0x40, take(v));
+}
+
 /* ---- IOAPIC ---- */
 
 TEST_F(chips, ioapic_registers)

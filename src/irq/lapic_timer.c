@@ -277,7 +277,8 @@ void hv_lapic_timer_flush(struct hv_lapic *apic)
 
 /*
  * Stop the clock; what expired before is posted under the settings of then, even if the host
- * is late to notice. True: it was running.
+ * is late to notice. A deadline that has not come yet is the caller's to start again or to drop.
+ * True: it was running.
  */
 static bool timer_halt(struct hv_lapic *apic)
 {
@@ -410,7 +411,7 @@ void hv_lapic_timer_set_mode(struct hv_lapic *apic, u32 lvt)
 
 	if (old == new) {
 		/* An expiry before the write is still delivered by the old entry. */
-		timer_post(apic);
+		hv_lapic_timer_flush(apic);
 		WRITE_ONCE(*entry, lvt);
 		return;
 	}
