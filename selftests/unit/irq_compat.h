@@ -125,8 +125,9 @@ static const u32 tsc_khz = 3000000;
 #define ktime_get_ns()		((u64)now_ns)
 #define ns_to_ktime(ns)		((ktime_t)(ns))
 #define ktime_add_safe(a, b)	((a) + (b))
-/* 3 GHz */
-#define rdtsc()			((u64)now_ns * 3)
+/* 3 GHz; 0 was at tsc_epoch_ns */
+extern s64 tsc_epoch_ns;
+#define rdtsc()			((u64)(now_ns - tsc_epoch_ns) * 3)
 #define HRTIMER_MODE_ABS_PINNED_HARD	0
 
 enum hrtimer_restart { HRTIMER_NORESTART, HRTIMER_RESTART };

@@ -20,6 +20,7 @@
 long compat_pages;
 long compat_pages_left = -1;
 s64 now_ns;
+s64 tsc_epoch_ns;
 
 static bool cpuid_bits = true;
 
@@ -157,6 +158,7 @@ FIXTURE_SETUP(chips)
 	unsigned int i;
 
 	now_ns = 1000 * MS;
+	tsc_epoch_ns = 0;
 	self->vm.irqchip_in_kernel = true;
 	ASSERT_EQ(0, hv_ioapic_create(&self->vm));
 	for (i = 0; i < NR_VCPUS; i++) {
@@ -728,6 +730,30 @@ TEST_F(chips, deadline_entry_rewritten)
 	now_ns += 100000;
 	hv_lapic_timer_check(v);
 	EXPECT_EQ(0x40, take(v));
+}
+
+/* The host's TSC begins anew while the processor's clock runs. */
+TEST_F(chips, tsc_begins_anew)
+{
+	struct hv_vcpu *v = &self->v[0];
+	unsigned int i;
+
+	hv_lapic_timer_by_processor(v);
+	enable(v);
+	wr(v, APIC_R_DCR, 0xb);
+	wr(v, APIC_R_LVT_TIMER, 0x20040);
+	wr(v, APIC_R_TMICT, 1000000);
+	tsc_epoch_ns = now_ns;
+	hv_lapic_update_timer(v);
+	for (i = 0; i < 3; i++) {
+		now_ns += 999999;
+		hv_lapic_timer_check(v);
+		EXPECT_EQ(-1, take(v));
+		now_ns++;
+		hv_lapic_timer_check(v);
+		EXPECT_EQ(0x40, take(v));
+		eoi(v);
+	}
 }
 
 /* ---- IOAPIC ---- */

@@ -469,15 +469,24 @@ void hv_lapic_set_deadline(struct hv_vcpu *vcpu, u64 val)
 }
 
 /**
- * hv_lapic_update_timer() - the relation between guest TSC and time has changed
+ * hv_lapic_update_timer() - the relation between a TSC, the guest's or the host's, and time has
+ *	changed
  * @vcpu: vCPU with the mutex held
+ *
+ * The guest's matters to a deadline. The host's, which begins anew in a suspend to memory, to
+ * whatever waits for the processor.
  */
 void hv_lapic_update_timer(struct hv_vcpu *vcpu)
 {
 	struct hv_lapic *apic = vcpu->x86.lapic;
+	u64 target;
 
-	if (!apic || timer_mode(apic) != APIC_TIMER_DEADLINE)
+	if (!apic)
 		return;
-	timer_halt(apic);
-	start_deadline(apic);
+	if (timer_mode(apic) == APIC_TIMER_DEADLINE) {
+		timer_halt(apic);
+		start_deadline(apic);
+	} else if (clock_stop(apic, &target)) {
+		clock_start(apic, target);
+	}
 }
