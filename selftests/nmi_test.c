@@ -111,6 +111,28 @@ TEST_F(nmi, behind_iret)
 	EXPECT_EQ(1, *self->count);
 }
 
+/* In the shadow of STI it waits for one instruction, and not by entering again and again. */
+TEST_F(nmi, behind_sti)
+{
+	struct hv_vcpu_events e;
+	struct hv_regs r;
+
+	guest_start(self->vcpu, "identity", 1, (uint64_t[]){ 5 });
+	r = vcpu_regs(self->vcpu);
+	r.rflags |= RFLAGS_IF;
+	vcpu_set_regs(self->vcpu, &r);
+	ASSERT_EQ(0, hv_ioctl(self->vcpu->fd, HV_GET_VCPU_EVENTS, &e));
+	e.interrupt.shadow = HV_X86_SHADOW_INT_STI;
+	e.nmi.pending = 1;
+	e.flags |= HV_VCPUEVENT_VALID_SHADOW | HV_VCPUEVENT_VALID_NMI_PENDING;
+	ASSERT_EQ(0, hv_ioctl(self->vcpu->fd, HV_SET_VCPU_EVENTS, &e));
+	EXPECT_EQ(5, guest_finish(self->vcpu));
+	EXPECT_EQ(1, *self->count);
+	/* The window of NMIs may open in the shadow: it is not the one to wait for. */
+	if (!device_is_kvm() && cpu_is_intel())
+		EXPECT_EQ(0, vcpu_stat(self->vcpu, "nmi_window_exits"));
+}
+
 /* Delivery through an IDT that isn't mapped yet: once. */
 TEST_F(nmi, delivery_interrupted)
 {

@@ -337,6 +337,17 @@ static bool hv_takes_user_irq(struct hv_vcpu *vcpu)
 	return !x->lapic || hv_lapic_accepts_extint(vcpu);
 }
 
+/*
+ * Only the shadow of STI is in the way of an NMI. The window of NMIs may be open in it (SDM 3C
+ * 25.2): the guest would exit, wait for the shadow to end, and exit, for ever. That of interrupts
+ * opens one instruction later. An event that this entry delivers ends the shadow.
+ */
+static bool hv_nmi_behind_sti(struct hv_vcpu *vcpu)
+{
+	return vcpu->x86.injected.type == HV_EVENT_NONE &&
+	       hv_call(get_blocking, vcpu) == HV_BLOCK_STI;
+}
+
 /* The usual case: nothing to deliver, nothing that waits, and no window to close */
 static bool hv_no_events(struct hv_vcpu *vcpu)
 {
@@ -406,6 +417,10 @@ void hv_inject_events(struct hv_vcpu *vcpu)
 	irq = READ_ONCE(vcpu->run->request_interrupt_window) && hv_takes_user_irq(vcpu);
 	irq = irq || hv_next_injection(vcpu) >= 0;
 	x->windows = nmi || irq;
+	if (nmi && hv_nmi_behind_sti(vcpu)) {
+		nmi = false;
+		irq = true;
+	}
 	hv_call(open_window, vcpu, true, nmi);
 	hv_call(open_window, vcpu, false, irq);
 }
