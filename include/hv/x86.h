@@ -361,14 +361,10 @@ bool hv_vcpu_runnable(struct hv_vcpu *vcpu);
 bool hv_vcpu_has_events(struct hv_vcpu *vcpu);
 /* It is runnable: HALTED ends */
 void hv_vcpu_resume_halted(struct hv_vcpu *vcpu);
-/* HV_INTERRUPT would deliver at once */
+/* No PIC in the kernel: HV_INTERRUPT would be delivered at once */
 bool hv_ready_for_user_irq(struct hv_vcpu *vcpu);
 bool hv_interrupt_allowed(struct hv_vcpu *vcpu);
 bool hv_nmi_allowed(struct hv_vcpu *vcpu);
-/* No LAPIC in the kernel: HV_INTERRUPT would be delivered at once (run loop) */
-bool hv_ready_for_user_irq(struct hv_vcpu *vcpu);
-/* Run loop: the vCPU is runnable: HALTED -> RUNNABLE */
-void hv_vcpu_resume_halted(struct hv_vcpu *vcpu);
 /* HLT: 1 with mp_state HALTED (LAPIC in kernel), or exit to userspace without. */
 int hv_emulate_hlt(struct hv_vcpu *vcpu);
 /* Fill run->if_flag, cr8, apic_base, ready_for_interrupt_injection, flags. */

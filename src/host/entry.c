@@ -91,7 +91,7 @@ noinstr void host_guest_state_exit(void)
 
 /**
  * host_kick_cpu() - make a CPU leave the guest
- * @cpu: online CPU, not this one
+ * @cpu: online CPU; this one, with interrupts off: its next entry ends at once
  *
  * A reschedule IPI: an external interrupt for the guest and nothing to do for the host.
  *

@@ -14,7 +14,7 @@
  * svm_asid_cpu_init() - SVM is being switched on
  * @c: this CPU
  *
- * The first vCPU begins generation 2 and flushes what an earlier owner has left.
+ * The next vCPU begins another generation and flushes what an earlier owner has left.
  *
  * Context: interrupts off.
  */
@@ -65,9 +65,8 @@ void svm_flush_tlb(struct hv_vcpu *vcpu, bool guest_only)
 {
 	struct svm_vcpu *svm = to_svm(vcpu);
 
-	/* Another ASID will do: nothing is cached under it. */
 	if (svm_caps.flush_by_asid)
 		svm->vmcb->control.tlb_control = SVM_TLB_FLUSH_ASID;
-	else
+	else	/* Another ASID will do: nothing is cached under it. */
 		svm->asid_generation = 0;
 }

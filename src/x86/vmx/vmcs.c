@@ -58,10 +58,13 @@ void vmx_vmcs_clear_local(struct vmx_vcpu *vmx)
 {
 	vmx_insn_vmclear(__pa(vmx->vmcs));
 	list_del(&vmx->link);
-	/* Whoever sees -1 may load it elsewhere: the list entry must be gone by then. */
+	vmx->sw.launched = false;
+	/*
+	 * Whoever sees -1 may load it elsewhere: by then the list entry must be gone, and the entry
+	 * must use VMLAUNCH.
+	 */
 	smp_wmb();
 	vmx->vmcs_cpu = -1;
-	vmx->sw.launched = false;
 }
 
 static void vmx_vmcs_clear_ipi(void *data)
@@ -216,9 +219,9 @@ int vmx_vmcs_init(struct hv_vcpu *vcpu)
 	vmcs_write32(VMCS_ENTRY_CONTROLS, vmx_caps.entry);
 	if (proc2 & PROC2_VPID)
 		vmcs_write16(VMCS_VPID, vmx->vpid);
-	/* No enclaves for guests: every ENCLS leaf exits and is #UD (SDM 3C 24.6.16) */
 	if (proc2 & PROC2_PAUSE_LOOP)
 		vmcs_write32(VMCS_PLE_GAP, hv_ple_gap());
+	/* No enclaves for guests: every ENCLS leaf exits and is #UD (SDM 3C 24.6.16) */
 	if (proc2 & PROC2_ENCLS_EXITING)
 		vmcs_write64(VMCS_ENCLS_EXITING_BITMAP, ~0ull);
 	if (proc2 & PROC2_XSAVES)

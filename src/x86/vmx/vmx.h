@@ -102,7 +102,6 @@ struct vmx_vm {
  * @pin: pin-based controls in the VMCS
  * @soft_apic: interrupts of the LAPIC are injected by hv, TPR is the processor's
  * @tpr_threshold: TPR threshold in the VMCS
- * @exceptions: exception bitmap in the VMCS
  * @exit_reason: of the last exit
  * @intr_info: of the last exit by exception, NMI or interrupt
  * @qualification: exit qualification, valid if HV_REG_EXIT_INFO is available
@@ -128,7 +127,6 @@ struct vmx_vcpu {
 	u32 pin;
 	bool soft_apic;
 	u32 tpr_threshold;
-	u32 exceptions;
 	u32 exit_reason;
 	u32 intr_info;
 	u64 qualification;
