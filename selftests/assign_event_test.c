@@ -209,7 +209,7 @@ TEST_F_TIMEOUT(error, fatal_while_closed, 60)
 	bar = hardware_config(self->bdf, PCI_BASE_ADDRESS_4, 4);
 	inject(_metadata, "DLP");
 	sleep_us(3000000);
-	EXPECT_EQ(bar, hardware_config(self->bdf, PCI_BASE_ADDRESS_4, 4));
+	EXPECT_TRUE(wait_for(bar == hardware_config(self->bdf, PCI_BASE_ADDRESS_4, 4)));
 	self->fd = pci_open(self->bdf);
 	ASSERT_LE(0, self->fd);
 	EXPECT_EQ(0, events(self->fd, 0));

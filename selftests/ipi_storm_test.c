@@ -258,8 +258,8 @@ TEST_F_TIMEOUT(storm, many_at_a_time, 86400)
 			moved = now;
 		}
 	}
-	for (n = 0; n < 100 && !flood_arrived(self, sent); n++)
-		sleep_us(20000);
+	/* What is missing is said below. */
+	wait_for(flood_arrived(self, sent));
 	/* Whatever is too many would come now. */
 	sleep_us(20000);
 	for (i = 0; i < FLOOD_CPUS; i++)
@@ -275,17 +275,6 @@ TEST_F_TIMEOUT(storm, many_at_a_time, 86400)
 	storm_free(self);
 }
 
-/* Two CPUs of an emulator take their time to start as many threads. */
-static bool storm_is_up(FIXTURE_DATA(storm) *self)
-{
-	unsigned int i;
-
-	for (i = 0; i < 10; i++)
-		if (wait_for(guest_u64(self->vm, "storm_up") == CPUS))
-			return true;
-	return false;
-}
-
 /* VMs that end in the middle of it, with senders in the kernel */
 TEST_F_TIMEOUT(storm, ends_in_the_middle, 200)
 {
@@ -295,7 +284,7 @@ TEST_F_TIMEOUT(storm, ends_in_the_middle, 200)
 		if (round)
 			storm_create(self, variant->x2apic);
 		storm_start(self, 1U << 30, variant->x2apic);
-		ASSERT_TRUE(storm_is_up(self));
+		ASSERT_TRUE(wait_for(guest_u64(self->vm, "storm_up") == CPUS));
 		for (n = 0; n < 20 * round; n++)
 			send_msi(self, n % CPUS);
 		for (i = 0; i < CPUS; i++)

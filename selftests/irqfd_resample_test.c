@@ -78,6 +78,15 @@ static long line(struct vm *vm, uint32_t level)
 			&(struct hv_irq_level){ .irq = GSI, .level = level });
 }
 
+/* As the IOAPIC shows a line of a masked pin */
+static bool is_up(struct vm *vm)
+{
+	struct hv_irqchip chip = { .chip_id = HV_IRQCHIP_IOAPIC };
+
+	must(hv_ioctl(vm->fd, HV_GET_IRQCHIP, &chip));
+	return chip.chip.ioapic.irr >> GSI & 1;
+}
+
 static void signal_fd(int fd)
 {
 	uint64_t one = 1;
@@ -193,9 +202,10 @@ TEST_F(resample, deassign_releases)
 	ASSERT_EQ(0, connect_fds(self->vm, self->fd, self->resamplefd));
 	program(self->vcpu, VECTOR | RTE_LEVEL | RTE_MASK);
 	signal_fd(self->fd);
+	EXPECT_TRUE(is_up(self->vm));
 	close(self->fd);
 	self->fd = new_fd(EFD_NONBLOCK);
-	sleep_us(100000);
+	EXPECT_TRUE(wait_for(!is_up(self->vm)));
 	program(self->vcpu, VECTOR | RTE_LEVEL);
 	EXPECT_EQ(0, guest_call(self->vcpu, "window"));
 }
@@ -274,12 +284,9 @@ TEST_F_TIMEOUT(resample, thousands, 120)
 		if (!wait_for(d.left != left || r.done))
 			break;
 	}
-	if (!wait_for(d.left == 0 && r.done) && cpu_is_tcg() && !d.left) {
-		/* TCG may put STI and HLT apart (testing.rst): the guest sleeps after the last one. */
-		signal_fd(d.fd);
-		more = 1;
-	}
-	EXPECT_TRUE(wait_for(d.left == 0 && r.done)) {
+	if (!d.left)
+		wait_for_halted(&r, (signal_fd(d.fd), more++));
+	EXPECT_TRUE(d.left == 0 && r.done) {
 		TH_LOG("%u left, %u resampled, %u in the guest", d.left, d.resampled,
 		       self->count[VECTOR]);
 	}

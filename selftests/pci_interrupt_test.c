@@ -141,6 +141,7 @@ TEST_F(pci_interrupt, msi)
 TEST_F(pci_interrupt, wakes_a_vcpu)
 {
 	struct runner runner;
+	unsigned int more = 0;
 
 	ASSERT_EQ(0, set_irqs(self->edu, HV_PCI_IRQ_MSI, 1, 0));
 	ASSERT_EQ(0, set_vector(self->edu, 0, VECTOR, 0));
@@ -148,10 +149,9 @@ TEST_F(pci_interrupt, wakes_a_vcpu)
 	runner_start(&runner, self->vcpu);
 	EXPECT_FALSE(runner.done);
 	edu_write(self->edu, EDU_IRQ_RAISE, 1);
-	EXPECT_TRUE(wait_for(runner.done));
+	EXPECT_TRUE(wait_for_halted(&runner, (edu_write(self->edu, EDU_IRQ_RAISE, 1), more++)));
 	runner_stop(&runner);
-	runner_join(&runner);
-	EXPECT_EQ(1, self->count[VECTOR]);
+	EXPECT_EQ(1 + more, self->count[VECTOR]);
 }
 
 TEST_F(pci_interrupt, masked)
@@ -193,6 +193,7 @@ TEST_F(pci_interrupt, reset_ends_it)
 /* A level: masked when it comes, unmasked when the guest has ended it. */
 TEST_F(pci_interrupt, intx)
 {
+	struct hv_msi msi = { .address_lo = GUEST_APIC, .data = OTHER };
 	unsigned int round;
 	struct runner runner;
 	uint32_t before;
@@ -217,9 +218,8 @@ TEST_F(pci_interrupt, intx)
 	edu_write(self->edu, EDU_IRQ_RAISE, 1);
 	EXPECT_TRUE(wait_for(self->count[VECTOR] >= before + 5));
 	edu_write(self->edu, EDU_IRQ_ACK, 1);
-	EXPECT_TRUE(wait_for(runner.done));
+	EXPECT_TRUE(wait_for_halted(&runner, hv_ioctl(self->vm->fd, HV_SIGNAL_MSI, &msi)));
 	runner_stop(&runner);
-	runner_join(&runner);
 	/* The guest's own bit */
 	guest_call(self->vcpu, "window");
 	before = self->count[VECTOR];
@@ -313,6 +313,7 @@ TEST_F(pci_interrupt, unbound_while_running)
 	struct hv_msi msi = { .address_lo = GUEST_APIC, .data = OTHER };
 	struct hv_pci_vector_state s = { .size = sizeof(s) };
 	struct runner runner;
+	unsigned int more = 0;
 
 	ASSERT_EQ(0, set_irqs(self->edu, HV_PCI_IRQ_MSI, 1, 0));
 	ASSERT_EQ(0, set_vector(self->edu, 0, VECTOR, 0));
@@ -323,10 +324,9 @@ TEST_F(pci_interrupt, unbound_while_running)
 	EXPECT_EQ(-ENODEV, set_vector(self->edu, 0, VECTOR, 0));
 	EXPECT_FALSE(runner.done);
 	must(hv_ioctl(self->vm->fd, HV_SIGNAL_MSI, &msi));
-	EXPECT_TRUE(wait_for(runner.done));
+	EXPECT_TRUE(wait_for_halted(&runner, (hv_ioctl(self->vm->fd, HV_SIGNAL_MSI, &msi), more++)));
 	runner_stop(&runner);
-	runner_join(&runner);
-	EXPECT_EQ(1, self->count[OTHER]);
+	EXPECT_EQ(1 + more, self->count[OTHER]);
 }
 
 /* The registers are a memory slot's: no exit, until the function is reset or gone. */

@@ -389,17 +389,18 @@ TEST_F(pvclock, host_changes_clocksource)
 		if (!set_clocksource(other))
 			SKIP(return, "may not change the clocksource");
 		ASSERT_TRUE(wait_for(!host_has_tsc_clock()));
-		sleep_us(20000);
-		now = check_clocks(_metadata, self, now);
-		EXPECT_EQ(0, page(self, 0)->flags | page(self, 1)->flags);
+		/* A little later */
+		EXPECT_TRUE(wait_for((now = check_clocks(_metadata, self, now),
+				      !(page(self, 0)->flags | page(self, 1)->flags))));
 		EXPECT_EQ(0, vm_clock(self).flags);
 		ASSERT_TRUE(set_clocksource("tsc"));
 		ASSERT_TRUE(wait_for(host_has_tsc_clock()));
-		sleep_us(20000);
 		now = check_clocks(_metadata, self, now);
 		/* KVM looks for it at the next chance only. */
 		if (!device_is_kvm())
-			EXPECT_EQ(STABLE, page(self, 0)->flags & page(self, 1)->flags);
+			EXPECT_TRUE(wait_for((now = check_clocks(_metadata, self, now),
+					      STABLE == (page(self, 0)->flags &
+							 page(self, 1)->flags))));
 	}
 }
 

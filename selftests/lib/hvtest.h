@@ -271,16 +271,44 @@ void kick(pthread_t thread);
 uint64_t now_us(void);
 void sleep_us(uint64_t us);
 /*
- * Wait until @cond, at most two seconds; false if it didn't come true. It looks less and less
- * often: in a slow emulator, a look every 200 us takes all the time of a CPU that a vCPU needs.
+ * Wait until @cond, at most @us; false if it didn't come true. It looks less and less often: in a
+ * slow emulator, a look every 200 us takes all the time of a CPU that a vCPU needs.
  */
-#define wait_for(cond)							\
+#define wait_at_most(us, cond)						\
 ({									\
-	uint64_t __end = now_us() + 2000000;				\
+	uint64_t __end = now_us() + (us);				\
 	unsigned int __us;						\
 	for (__us = 100; !(cond) && now_us() < __end; __us += __us / 4)	\
 		sleep_us(__us);						\
 	!!(cond);							\
+})
+
+/* For what has to come: however busy the machine is, an emulator has got so far by then. */
+#define wait_for(cond)	wait_at_most(20000000, cond)
+
+/*
+ * Wait until the guest of @runner, which halts until it has had its last interrupt, is done. TCG
+ * may put its STI and HLT apart (testing.rst): if the last one comes in between, the guest sleeps
+ * for ever, and there @again, which sends one more, gets it done.
+ */
+#define wait_for_halted(runner, again)					\
+({									\
+	if (cpu_is_tcg() && !wait_at_most(2000000, (runner)->done))	\
+		again;							\
+	wait_for((runner)->done);					\
+})
+
+/*
+ * Is @value, which is measured anew each time, once less than @limit? Another process may hold a
+ * step up, but not ten in a row. What a step may never be is its own affair.
+ */
+#define once_less(value, limit)						\
+({									\
+	unsigned int __tries;						\
+	bool __less = false;						\
+	for (__tries = 10; __tries && !__less; __tries--)		\
+		__less = (value) < (limit);				\
+	__less;								\
 })
 
 #endif
