@@ -88,7 +88,8 @@ TEST_F(tsc, host_unaffected)
 	rdtsc(self);
 	after = now_us();
 	EXPECT_GE(after, before);
-	EXPECT_LT(after - before, 2000000);
+	/* No machine is so busy, and 2^62 cycles are more, whatever the host's clock makes of them. */
+	EXPECT_LT(after - before, 20000000);
 }
 
 TEST_F(tsc, rdtscp)
