@@ -9,12 +9,18 @@
  */
 #include <linux/mempolicy.h>
 #include <sys/syscall.h>
+#include "cgroup.h"
 #include "hvtest.h"
 #include "kselftest_harness.h"
 
 #define GPA	0x20000000UL
 #define NPAGES	512UL
 #define SIZE	(NPAGES * PAGE)
+/* Whether the host may move memory that is locked */
+#define MOVE_LOCKED	"/proc/sys/vm/compact_unevictable_allowed"
+#ifndef MADV_DONTNEED_LOCKED
+#define MADV_DONTNEED_LOCKED	24
+#endif
 
 FIXTURE(flush)
 {
@@ -26,6 +32,20 @@ FIXTURE(flush)
 	uint64_t own;
 };
 
+/* No flush is to be the host's own idea: it neither moves this memory nor makes it large. */
+static void keep(void *mem, size_t size)
+{
+	must(madvise(mem, size, MADV_NOHUGEPAGE) ? -errno : 0);
+	must(mlock2(mem, size, MLOCK_ONFAULT) ? -errno : 0);
+}
+
+static void make_vm(FIXTURE_DATA(flush) *self, unsigned int flags)
+{
+	self->vm = vm_create(flags);
+	keep(self->vm->ram, GUEST_RAM_SIZE);
+	vm_load(self->vm, "basic");
+}
+
 FIXTURE_SETUP(flush)
 {
 	self->vm = NULL;
@@ -35,13 +55,13 @@ FIXTURE_SETUP(flush)
 	host_cpu_pin(pthread_self(), 0);
 	/* Memory that has its node isn't unmapped to find out who uses it; there may be one node. */
 	syscall(SYS_set_mempolicy, MPOL_BIND, &(unsigned long){ 1 }, 64);
-	self->vm = vm_create(VM_IRQCHIP);
-	vm_load(self->vm, "basic");
+	file_write(MOVE_LOCKED, "0");
+	make_vm(self, VM_IRQCHIP);
 	self->vcpu = vcpu_create(self->vm, 0);
 	vcpu_long_mode(self->vcpu, NULL);
 	self->mem = ram_alloc(2 * SIZE);
 	self->mem += -(uintptr_t)self->mem & (SIZE - 1);
-	must(madvise(self->mem, SIZE, MADV_NOHUGEPAGE));
+	keep(self->mem, SIZE);
 	ASSERT_EQ(0, vm_slot(self->vm, 1, GPA, SIZE, self->mem, 0));
 }
 
@@ -51,6 +71,7 @@ FIXTURE_TEARDOWN(flush)
 		return;
 	vcpu_free(self->vcpu);
 	vm_free(self->vm);
+	file_write(MOVE_LOCKED, "1");
 }
 
 static uint64_t remote(FIXTURE_DATA(flush) *self)
@@ -84,11 +105,11 @@ static void map_all(FIXTURE_DATA(flush) *self)
 TEST_F(flush, range)
 {
 	map_all(self);
-	ASSERT_EQ(0, madvise(self->mem, SIZE, MADV_DONTNEED));
+	ASSERT_EQ(0, madvise(self->mem, SIZE, MADV_DONTNEED_LOCKED));
 	EXPECT_FLUSHES(1, 1);
 	/* Nothing is mapped any more. */
 	self->own = own(self);
-	ASSERT_EQ(0, madvise(self->mem, SIZE, MADV_DONTNEED));
+	ASSERT_EQ(0, madvise(self->mem, SIZE, MADV_DONTNEED_LOCKED));
 	EXPECT_FLUSHES(0, 1);
 	map_all(self);
 	ASSERT_EQ(0, mprotect(self->mem, SIZE, PROT_READ));
@@ -102,7 +123,7 @@ TEST_F(flush, not_mapped)
 	memset(self->mem, 1, SIZE);
 	self->remote = remote(self);
 	self->own = own(self);
-	ASSERT_EQ(0, madvise(self->mem, SIZE, MADV_DONTNEED));
+	ASSERT_EQ(0, madvise(self->mem, SIZE, MADV_DONTNEED_LOCKED));
 	ASSERT_EQ(0, munmap(self->mem + PAGE, PAGE));
 	ASSERT_EQ(0, vm_slot(self->vm, 1, 0, 0, NULL, 0));
 	EXPECT_FLUSHES(0, 0);
@@ -115,7 +136,7 @@ TEST_F(flush, deferred)
 
 	map_all(self);
 	for (i = 0; i < 20; i++)
-		ASSERT_EQ(0, madvise(self->mem + i * PAGE, PAGE, MADV_DONTNEED));
+		ASSERT_EQ(0, madvise(self->mem + i * PAGE, PAGE, MADV_DONTNEED_LOCKED));
 	EXPECT_FLUSHES(1, 20);
 }
 
@@ -169,8 +190,7 @@ TEST_F(flush, dirty_ring)
 
 	vcpu_free(self->vcpu);
 	vm_free(self->vm);
-	self->vm = vm_create(0);
-	vm_load(self->vm, "basic");
+	make_vm(self, 0);
 	ASSERT_EQ(0, hv_ioctl(self->vm->fd, HV_ENABLE_CAP, &cap));
 	self->vcpu = vcpu_create(self->vm, 0);
 	vcpu_long_mode(self->vcpu, NULL);
@@ -223,7 +243,7 @@ TEST_F(flush, running)
 		ASSERT_TRUE(wait_for(*seen == i));
 		self->own = own(self);
 		self->remote = remote(self);
-		ASSERT_EQ(0, madvise(self->mem, PAGE, MADV_DONTNEED));
+		ASSERT_EQ(0, madvise(self->mem, PAGE, MADV_DONTNEED_LOCKED));
 		EXPECT_TRUE(wait_for(own(self) > self->own));
 		EXPECT_EQ(1, remote(self) - self->remote);
 	}
@@ -243,7 +263,7 @@ TEST_F(flush, halted)
 	entries = vcpu_stat(self->vcpu, "guest_entries");
 	self->own = own(self);
 	self->remote = remote(self);
-	ASSERT_EQ(0, madvise(self->mem, SIZE, MADV_DONTNEED));
+	ASSERT_EQ(0, madvise(self->mem, SIZE, MADV_DONTNEED_LOCKED));
 	sleep_us(20000);
 	EXPECT_EQ(1, remote(self) - self->remote);
 	EXPECT_EQ(0, own(self) - self->own);
