@@ -100,7 +100,7 @@ static void expect_nothing_left(struct __test_metadata *_metadata, FIXTURE_DATA(
 	EXPECT_EQ(0, vm_stat(self->vm, "iommu_domains"));
 }
 
-TEST_F(leak, rounds)
+TEST_F_TIMEOUT(leak, rounds, 120)
 {
 	unsigned int i;
 	static long before;
@@ -149,7 +149,7 @@ static void victim(FIXTURE_DATA(leak) *self)
 	}
 }
 
-TEST_F(leak, kill_9)
+TEST_F_TIMEOUT(leak, kill_9, 120)
 {
 	unsigned int i;
 	int status;

@@ -124,8 +124,13 @@ static void cycle(uint8_t *mem, unsigned int i)
 	vm_free(vm);
 }
 
+/* For the sake of a longer time than TEST() gives */
+FIXTURE(leak) { };
+FIXTURE_SETUP(leak) { }
+FIXTURE_TEARDOWN(leak) { }
+
 /* Tables of a VM that doesn't run are given back when the host wants memory; it runs on. */
-TEST(reclaim)
+TEST_F(leak, reclaim)
 {
 	struct vm *vm = vm_create(0);
 	uint8_t *mem = ram_alloc(NPAGES * PAGE);
@@ -154,7 +159,7 @@ TEST(reclaim)
 	vm_free(vm);
 }
 
-TEST(vms)
+TEST_F_TIMEOUT(leak, vms, 120)
 {
 	uint8_t *mem = ram_alloc(NPAGES * PAGE);
 	struct memory before;
@@ -170,7 +175,7 @@ TEST(vms)
 }
 
 /* Slots come, are touched and go, three thousand times; as many at a time as there can be. */
-TEST(slots)
+TEST_F_TIMEOUT(leak, slots, 120)
 {
 	struct vm *vm = vm_create(0);
 	long nr = check_cap(vm->fd, HV_CAP_NR_MEMSLOTS), i, round;

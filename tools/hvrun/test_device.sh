@@ -159,15 +159,29 @@ make "\\xb8\\x30\\x00\\xe0\\xfe\\x8b\\x00\\x3c\\x10\\x0f\\x92\\xc0\\x84\\xc0$ver
 run 0
 report $? "local APIC, version 0x10 or later"
 
+# soon COMMAND...: until it succeeds, at most a minute
+soon()
+{
+	local patience=600
+
+	until "$@" || [ $patience = 0 ]; do
+		patience=$((patience - 1))
+		sleep 0.1
+	done
+}
+
 # cli; hlt
 make '\xfa\xf4\xeb\xfd'
 for signals in INT "TERM TERM"; do
 	# a background job ignores SIGINT; hvrun blocks it and takes it nonetheless
 	"$hvrun" --device "$device" --memory 32M "$tmp/kernel" > "$tmp/out" 2> "$tmp/err" < /dev/null &
 	pid=$!
+	# SIGINT and SIGQUIT are blocked, the last two bits but one
+	soon grep -qs '^SigBlk:.*6$' /proc/$pid/status
+	sleep 1
 	for signal in $signals; do
-		sleep 1
 		kill -"$signal" $pid
+		[ "$signal" = INT ] || soon grep -q "SIGTERM: power button pressed" "$tmp/err"
 	done
 	wait $pid
 	status=$?

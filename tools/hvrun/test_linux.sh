@@ -116,7 +116,7 @@ test_stop_and_kill()
 	sleep 3
 	kill -CONT $pid
 	lines=$(grep -c '^@ alive' out)
-	for _ in $(seq 50); do
+	for _ in $(seq 3000); do
 		sleep 0.2
 		[ "$(grep -c '^@ alive' out)" -le $((lines + 2)) ] || break
 	done
