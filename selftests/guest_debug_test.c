@@ -94,6 +94,70 @@ TEST_F(debug, software_breakpoint)
 	EXPECT_EQ(BP_VECTOR, guest_fault(self->vm));
 }
 
+/* The VMM's breakpoint was the guest's own: the guest gets it, as the trap that it is. */
+static void expect_trap(struct __test_metadata *_metadata, FIXTURE_DATA(debug) *self,
+			const char *function, unsigned int len)
+{
+	ASSERT_EQ(HV_EXIT_IO, vcpu_run(self->vcpu));
+	EXPECT_EQ(PORT_DONE, self->vcpu->run->io.port);
+	EXPECT_EQ(3, vcpu_regs(self->vcpu).rax);
+	EXPECT_EQ(BP_VECTOR, guest_fault(self->vm));
+	EXPECT_EQ(guest_sym(self->vm, function) + len, guest_u64(self->vm, "fault_rip"));
+	/* A trap that came back to the INT3 would be followed by its own. */
+	EXPECT_EQ(1, guest_u64(self->vm, "fault_count"));
+}
+
+static long inject_events(FIXTURE_DATA(debug) *self)
+{
+	struct hv_vcpu_events e;
+
+	must(hv_ioctl(self->vcpu->fd, HV_GET_VCPU_EVENTS, &e));
+	e.exception.injected = 1;
+	e.exception.nr = BP_VECTOR;
+	return hv_ioctl(self->vcpu->fd, HV_SET_VCPU_EVENTS, &e);
+}
+
+TEST_F(debug, software_breakpoint_given_back)
+{
+	static const struct { const char *function; unsigned int len; } t[] = {
+		{ "int3_", 1 }, { "int3_prefixed", 2 },
+	};
+	const uint32_t on = HV_GUESTDBG_ENABLE | HV_GUESTDBG_USE_SW_BP;
+	unsigned int i;
+
+	NEED_BREAKPOINTS();
+	for (i = 0; i < 2 * ARRAY_LEN(t); i++) {
+		ASSERT_EQ(0, debug(self, (struct hv_guest_debug){ .control = on }));
+		guest_u64(self->vm, "fault_count") = 0;
+		guest_start(self->vcpu, t[i / 2].function, 0, NULL);
+		ASSERT_EQ(HV_EXIT_DEBUG, vcpu_run(self->vcpu));
+		ASSERT_EQ(0, i & 1 ? inject_events(self) : debug(self, (struct hv_guest_debug){
+				.control = on | HV_GUESTDBG_INJECT_BP }));
+		expect_trap(_metadata, self, t[i / 2].function, t[i / 2].len);
+	}
+}
+
+/* The same on another vCPU than the one that met it; the delivery needs pages for the first time */
+TEST_F(debug, breakpoint_without_exit)
+{
+	if (device_is_kvm() && cpu_is_intel())
+		SKIP(return, "stock KVM knows no length before an INT3 has exited");
+	guest_start(self->vcpu, "int3_", 0, NULL);
+	ASSERT_EQ(0, inject_events(self));
+	expect_trap(_metadata, self, "int3_", 1);
+}
+
+/* An event that was raised at one RIP is not delivered at another. */
+TEST_F(debug, breakpoint_dropped)
+{
+	if (device_is_kvm())
+		SKIP(return, "stock KVM keeps it");
+	guest_start(self->vcpu, "int3_", 0, NULL);
+	ASSERT_EQ(0, inject_events(self));
+	EXPECT_EQ(7, guest_call(self->vcpu, "identity", 7));
+	EXPECT_EQ(NO_FAULT, guest_fault(self->vm));
+}
+
 TEST_F(debug, hardware_breakpoint)
 {
 	uint64_t target = guest_sym(self->vm, "break_target");

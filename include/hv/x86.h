@@ -96,9 +96,9 @@ enum hv_event_type {
 	HV_EVENT_NONE,
 	HV_EVENT_INTR,		/* external interrupt */
 	HV_EVENT_NMI,
-	HV_EVENT_EXCEPTION,	/* hardware exception */
+	HV_EVENT_EXCEPTION,	/* hardware exception; it and what follows: of an instruction */
 	HV_EVENT_SOFT_INTR,	/* INT n; re-injection only */
-	HV_EVENT_SOFT_EXCEPTION,	/* INT3, INTO; re-injection only */
+	HV_EVENT_SOFT_EXCEPTION,	/* INT3, INTO: RIP is at the instruction */
 	HV_EVENT_PRIV_EXCEPTION,	/* INT1 */
 };
 
@@ -184,6 +184,7 @@ struct hv_pio {
  * @exception: raised during emulation or by the VMM, not yet delivered
  * @injected: interrupted delivery to be redone (from the IDT-vectoring information);
  *	has precedence over everything
+ * @bp_len: length of the INT3 that was last reported to the VMM, 1 before
  * @nmi_pending: NMIs waiting, 0..2; atomic (other threads raise them, with HV_REQ_EVENT)
  * @extint: interrupt from HV_INTERRUPT, -1 none
  * @mp_state: HV_MP_STATE_*; other threads look
@@ -248,6 +249,7 @@ struct hv_vcpu_x86 {
 	bool debug_regs_live;
 	struct hv_event exception;
 	struct hv_event injected;
+	u32 bp_len;
 	atomic_t nmi_pending;
 	int extint;
 	u32 mp_state;

@@ -165,6 +165,11 @@ function int3_
 	int3
 	movl	$3, %eax
 	ret
+function int3_prefixed
+	.byte	0x66
+	int3
+	movl	$3, %eax
+	ret
 function icebp
 	.byte	0xf1
 	movl	$1, %eax

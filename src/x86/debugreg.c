@@ -238,8 +238,11 @@ int hv_handle_bp(struct hv_vcpu *vcpu, u32 insn_len)
 {
 	struct hv_vcpu_x86 *x = &vcpu->x86;
 
-	if (x->guest_debug & HV_GUESTDBG_USE_SW_BP)
+	if (x->guest_debug & HV_GUESTDBG_USE_SW_BP) {
+		/* In case that it is the guest's own and the VMM gives it back */
+		x->bp_len = insn_len;
 		return hv_debug_exit(vcpu, HV_VEC_BP, 0, x->eff_dr7);
+	}
 	hv_queue_event(vcpu, &(struct hv_event) {
 		.type = HV_EVENT_SOFT_EXCEPTION,
 		.vector = HV_VEC_BP,
@@ -256,6 +259,7 @@ long hv_set_guest_debug(struct hv_vcpu *vcpu, void *data, unsigned long arg)
 	const struct hv_guest_debug *dbg = data;
 	struct hv_vcpu_x86 *x = &vcpu->x86;
 	u32 inject = dbg->control & (HV_GUESTDBG_INJECT_DB | HV_GUESTDBG_INJECT_BP);
+	struct hv_event ev;
 	u64 rflags;
 	int idx;
 
@@ -263,10 +267,10 @@ long hv_set_guest_debug(struct hv_vcpu *vcpu, void *data, unsigned long arg)
 		return -EINVAL;
 	if (inject && x->exception.type != HV_EVENT_NONE)
 		return -EBUSY;
-	if (inject & HV_GUESTDBG_INJECT_DB)
-		hv_queue_exception(vcpu, HV_VEC_DB);
-	else if (inject)
-		hv_queue_exception(vcpu, HV_VEC_BP);
+	if (inject) {
+		ev = hv_vmm_exception(vcpu, inject & HV_GUESTDBG_INJECT_DB ? HV_VEC_DB : HV_VEC_BP);
+		hv_queue_event(vcpu, &ev);
+	}
 
 	/* With the old setting still in force, so that its TF is not taken for the guest's */
 	rflags = hv_rflags(vcpu);

@@ -140,6 +140,28 @@ void hv_queue_exception_p(struct hv_vcpu *vcpu, u8 vector, u64 payload)
 }
 
 /**
+ * hv_vmm_exception() - an exception that the VMM names by its vector
+ * @vcpu: vCPU with the mutex held
+ * @vector: vector
+ *
+ * #BP and #OF are traps of INT3 and INTO, at which RIP still is when the VMM gets hold of them:
+ * they push the address of what follows (SDM 3A 6.15). Both instructions are one byte long;
+ * only an INT3 that has exited can be known to have prefixes.
+ *
+ * Return: the event, without an error code.
+ */
+struct hv_event hv_vmm_exception(struct hv_vcpu *vcpu, u8 vector)
+{
+	struct hv_event ev = { .type = HV_EVENT_EXCEPTION, .vector = vector };
+
+	if (vector == HV_VEC_BP || vector == HV_VEC_OF) {
+		ev.type = HV_EVENT_SOFT_EXCEPTION;
+		ev.insn_len = vector == HV_VEC_BP ? vcpu->x86.bp_len : 1;
+	}
+	return ev;
+}
+
+/**
  * hv_queue_page_fault() - raise #PF
  * @vcpu: vCPU with the mutex held
  * @addr: linear address, for CR2

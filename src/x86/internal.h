@@ -53,6 +53,7 @@ bool hv_xcr0_valid(u64 val, u64 supported);
 
 /* event.c */
 void hv_deliver_payload(struct hv_vcpu *vcpu, struct hv_event *ev);
+struct hv_event hv_vmm_exception(struct hv_vcpu *vcpu, u8 vector);
 
 /* cpuid.c */
 void hv_cpuid_init(void);

@@ -58,8 +58,8 @@ long hv_set_regs(struct hv_vcpu *vcpu, void *data, unsigned long arg)
 	hv_reg_write(vcpu, HV_REG_R13, r->r13);
 	hv_reg_write(vcpu, HV_REG_R14, r->r14);
 	hv_reg_write(vcpu, HV_REG_R15, r->r15);
-	/* An exception whose delivery was cut short belongs to the RIP that raised it. */
-	if (r->rip != hv_rip(vcpu) && hv_event_is_exception(&vcpu->x86.injected))
+	/* What an instruction raised belongs to it, if the delivery was cut short. */
+	if (r->rip != hv_rip(vcpu) && vcpu->x86.injected.type >= HV_EVENT_EXCEPTION)
 		memset(&vcpu->x86.injected, 0, sizeof(vcpu->x86.injected));
 	hv_set_rip(vcpu, r->rip);
 	hv_set_rflags(vcpu, r->rflags);
@@ -301,13 +301,12 @@ static void hv_set_injected(struct hv_vcpu *vcpu, const struct hv_vcpu_events *e
 {
 	bool payload = ev->flags & HV_VCPUEVENT_VALID_PAYLOAD;
 	struct hv_vcpu_x86 *x = &vcpu->x86;
-	struct hv_event exc = {
-		.type = HV_EVENT_EXCEPTION,
-		.vector = ev->exception.nr,
-		.has_error = ev->exception.has_error_code,
-		.error = ev->exception.error_code,
-	};
+	struct hv_event exc = hv_vmm_exception(vcpu, ev->exception.nr);
 
+	if (exc.type == HV_EVENT_EXCEPTION) {
+		exc.has_error = ev->exception.has_error_code;
+		exc.error = ev->exception.error_code;
+	}
 	memset(&x->injected, 0, sizeof(x->injected));
 	memset(&x->exception, 0, sizeof(x->exception));
 	if (ev->exception.injected) {

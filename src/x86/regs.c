@@ -175,6 +175,7 @@ void hv_x86_vcpu_reset(struct hv_vcpu *vcpu, bool init)
 	memset(&x->injected, 0, sizeof(x->injected));
 	atomic_set(&x->nmi_pending, 0);
 	x->extint = -1;
+	x->bp_len = 1;
 	x->triple_fault = false;
 	x->complete = NULL;
 	x->cr8 = 0;

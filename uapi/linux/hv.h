@@ -1574,7 +1574,7 @@ struct hv_vapic_addr {
 #define HV_GUESTDBG_USE_HW_BP	0x00020000
 /* Inject #DB. */
 #define HV_GUESTDBG_INJECT_DB	0x00040000
-/* Inject #BP. */
+/* Inject #BP, as INT3 at RIP does. */
 #define HV_GUESTDBG_INJECT_BP	0x00080000
 /* No interrupts while single-stepping. */
 #define HV_GUESTDBG_BLOCKIRQ	0x00100000

@@ -70,6 +70,7 @@ static void svm_read_exit(struct hv_vcpu *vcpu, struct svm_vcpu *svm)
 	if (unlikely(svm->exit_code == SVM_EXIT_INVALID)) {
 		/* Nothing was delivered. */
 		ctl->event_inject = 0;
+		svm_int3_again(vcpu);
 		return;
 	}
 	ctl->tlb_control = SVM_TLB_NOTHING;

@@ -20,6 +20,27 @@ static void svm_block_nmi(struct svm_vcpu *svm, bool on)
 	svm_intercept(svm, on ? SVM_INTERCEPT_IRET : 0, on ? 0 : SVM_INTERCEPT_IRET);
 }
 
+/*
+ * The VMM gives INT3 or INTO back: RIP is at the instruction, and what follows is to be pushed.
+ * A processor that saves the next RIP also takes it from there (APM 2 15.20); for others RIP is
+ * moved, and back if the delivery is cut short.
+ */
+static void svm_step_over_int3(struct hv_vcpu *vcpu, u32 insn_len)
+{
+	struct svm_vcpu *svm = to_svm(vcpu);
+	u64 next = hv_rip(vcpu) + insn_len;
+
+	/* EIP wraps. */
+	if (!hv_64bit_code(vcpu))
+		next = (u32)next;
+	if (svm_caps.nrips) {
+		svm->vmcb->control.next_rip = next;
+		return;
+	}
+	svm->int3_rip = hv_rip(vcpu);
+	hv_set_rip(vcpu, next);
+}
+
 /**
  * svm_inject() - backend's inject (APM 2 15.20)
  * @vcpu: loaded vCPU, about to enter
@@ -45,14 +66,13 @@ void svm_inject(struct hv_vcpu *vcpu, const struct hv_event *ev)
 		svm_block_nmi(svm, true);
 		break;
 	case HV_EVENT_SOFT_INTR:
-	case HV_EVENT_SOFT_EXCEPTION:
 		/* RIP is at the instruction, which raises it again. */
 		return;
+	case HV_EVENT_SOFT_EXCEPTION:
+		svm_step_over_int3(vcpu, ev->insn_len);
+		fallthrough;
 	default:
 		inject |= SVM_EVENT_EXCEPTION;
-		/* Vectors 3 and 4 are taken for INT3 and INTO, which push the next RIP. */
-		if (svm_caps.nrips)
-			ctl->next_rip = hv_rip(vcpu);
 	}
 	if (ev->has_error)
 		inject |= SVM_EVENT_HAS_ERROR | (u64)ev->error << SVM_EVENT_ERROR_SHIFT;
@@ -73,14 +93,28 @@ static void svm_note_iret(struct hv_vcpu *vcpu)
 	hv_req_set(vcpu, HV_REQ_EVENT);
 }
 
+/**
+ * svm_int3_again() - what svm_step_over_int3() was for has not been delivered
+ * @vcpu: loaded vCPU, just exited
+ *
+ * Context: interrupts off.
+ */
+void svm_int3_again(struct hv_vcpu *vcpu)
+{
+	struct svm_vcpu *svm = to_svm(vcpu);
+
+	if (vcpu->x86.injected.type == HV_EVENT_SOFT_EXCEPTION && !svm_caps.nrips)
+		svm->vmcb->save.rip = svm->int3_rip;
+}
+
 /* What the guest itself raised by INT3, INTO or INT n is raised again by the instruction. */
-static bool svm_is_soft(const struct svm_vcpu *svm, u64 info)
+static bool svm_is_soft(u64 info)
 {
 	u8 vector = info & SVM_EVENT_VECTOR;
 
 	if ((info & SVM_EVENT_TYPE) == SVM_EVENT_SOFT_INTR)
 		return true;
-	if ((info & SVM_EVENT_TYPE) != SVM_EVENT_EXCEPTION || info == svm->injected)
+	if ((info & SVM_EVENT_TYPE) != SVM_EVENT_EXCEPTION)
 		return false;
 	return vector == X86_TRAP_BP || vector == X86_TRAP_OF;
 }
@@ -100,8 +134,13 @@ void svm_note_event_delivery(struct hv_vcpu *vcpu)
 	u64 info = svm->vmcb->control.exit_int_info;
 
 	svm_note_iret(vcpu);
+	/* The instruction that raised this may be gone: the VMM's stays as it is. */
+	if (ev->type == HV_EVENT_SOFT_EXCEPTION && info == svm->injected) {
+		svm_int3_again(vcpu);
+		return;
+	}
 	ev->type = HV_EVENT_NONE;
-	if (!(info & SVM_EVENT_VALID) || svm_is_soft(svm, info))
+	if (!(info & SVM_EVENT_VALID) || svm_is_soft(info))
 		return;
 
 	*ev = (struct hv_event){

@@ -61,8 +61,11 @@ static int svm_exit_db(struct hv_vcpu *vcpu)
 
 static int svm_exit_bp(struct hv_vcpu *vcpu)
 {
-	/* RIP is at the instruction. Its length is not needed: see svm_inject(). */
-	return hv_handle_bp(vcpu, 1);
+	const struct vmcb_control *ctl = &to_svm(vcpu)->vmcb->control;
+
+	/* RIP is at the instruction. The next RIP is that of INT3, too (APM 2 15.7.1). */
+	return hv_handle_bp(vcpu, svm_caps.nrips && ctl->next_rip ?
+				  ctl->next_rip - hv_rip(vcpu) : 1);
 }
 
 static int svm_exit_ac(struct hv_vcpu *vcpu)

@@ -75,6 +75,7 @@ DECLARE_PER_CPU(struct svm_cpu, svm_cpu);
  * @step_rflags: the guest's TF and RF meanwhile
  * @stepped: the last entry was such a step
  * @injected: EVENTINJ of the last entry
+ * @int3_rip: RIP of the INT3 or INTO that it stood for, on processors without next RIP
  * @exit_code: of the last exit
  * @fail: result of svm_enter_guest() of the last entry
  */
@@ -93,6 +94,7 @@ struct svm_vcpu {
 	u64 step_rflags;
 	bool stepped;
 	u64 injected;
+	u64 int3_rip;
 	u64 exit_code;
 	unsigned long fail;
 };
@@ -167,6 +169,7 @@ void svm_msr_intercept(struct svm_vcpu *svm, u32 index, bool read, bool write);
 /* event.c */
 void svm_inject(struct hv_vcpu *vcpu, const struct hv_event *ev);
 void svm_note_event_delivery(struct hv_vcpu *vcpu);
+void svm_int3_again(struct hv_vcpu *vcpu);
 void svm_open_window(struct hv_vcpu *vcpu, bool nmi, bool on);
 u32 svm_get_blocking(struct hv_vcpu *vcpu);
 void svm_set_blocking(struct hv_vcpu *vcpu, u32 blocking);
