@@ -201,6 +201,32 @@ TEST_F(dr, single_step_over_exit)
 	EXPECT_EQ(6, guest_u64(self->vm, "fault_count"));
 }
 
+/* The step's trap is part of the state that the VMM saves after an exit. */
+TEST_F(dr, single_step_is_saved)
+{
+	struct hv_vcpu_events e;
+	struct hv_regs r;
+
+	guest_start(self->vcpu, "out_", 0, NULL);
+	r = vcpu_regs(self->vcpu);
+	r.rflags |= RFLAGS_TF;
+	vcpu_set_regs(self->vcpu, &r);
+	ASSERT_EQ(HV_EXIT_IO, vcpu_run(self->vcpu));
+	ASSERT_EQ(PORT_MARK, self->vcpu->run->io.port);
+	self->vcpu->run->immediate_exit = 1;
+	ASSERT_EQ(-EINTR, vcpu_run_raw(self->vcpu));
+	self->vcpu->run->immediate_exit = 0;
+	must(hv_ioctl(self->vcpu->fd, HV_GET_VCPU_EVENTS, &e));
+	EXPECT_EQ(1, e.exception.injected);
+	EXPECT_EQ(DB_VECTOR, e.exception.nr);
+	must(hv_ioctl(self->vcpu->fd, HV_SET_VCPU_EVENTS, &e));
+	guest_finish(self->vcpu);
+	EXPECT_EQ(DB_VECTOR, guest_fault(self->vm));
+	EXPECT_EQ(DR6_BS, guest_u64(self->vm, "fault_dr6") & DR6_BS);
+	/* After OUT and RET; the one after the second OUT is yet to come. */
+	EXPECT_EQ(2, guest_u64(self->vm, "fault_count"));
+}
+
 TEST_F(dr, int3)
 {
 	EXPECT_EQ(3, guest_call(self->vcpu, "int3_"));

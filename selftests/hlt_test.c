@@ -79,6 +79,17 @@ TEST_F(hlt, exits_without_lapic)
 	EXPECT_EQ(0x417, guest_finish(self->vcpu));
 }
 
+/* The trap of a single step ends the halt, with interrupts off, too. */
+TEST_F(hlt, single_step)
+{
+	guest_start(self->vcpu, "step_hlt", 0, NULL);
+	if (!self->vm->irqchip)
+		ASSERT_EQ(HV_EXIT_HLT, vcpu_run(self->vcpu));
+	EXPECT_EQ(0x417, guest_finish(self->vcpu));
+	EXPECT_EQ(DB_VECTOR, guest_fault(self->vm));
+	EXPECT_EQ(5, guest_u64(self->vm, "fault_count"));
+}
+
 TEST_F(hlt, blocks_with_lapic)
 {
 	struct runner r;

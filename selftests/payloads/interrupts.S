@@ -69,6 +69,18 @@ after_hlt:
 	movl	$0x417, %eax
 	ret
 
+/* Single step: HLT, MOV, PUSHFQ, AND, POPFQ trap. */
+function step_hlt
+	pushfq
+	orl	$0x100, (%rsp)
+	popfq
+	hlt
+	movl	$0x417, %eax
+	pushfq
+	andl	$~0x100, (%rsp)
+	popfq
+	ret
+
 /* STI protects the next instruction: interrupts come after "after_sti". */
 function sti_shadow
 	sti

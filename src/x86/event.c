@@ -521,7 +521,7 @@ int hv_emulate_hlt(struct hv_vcpu *vcpu)
 	if (rc < 0)
 		return rc;
 	if (vcpu->x86.lapic) {
-		/* The single-step trap is delivered before the halt (SDM 2A, HLT). */
+		/* The trap of a single step would end the halt at once (SDM 2A, HLT). */
 		if (vcpu->x86.exception.type == HV_EVENT_NONE)
 			WRITE_ONCE(vcpu->x86.mp_state, HV_MP_STATE_HALTED);
 		return rc;

@@ -107,7 +107,7 @@ int hv_skip(struct hv_vcpu *vcpu)
 {
 	if (hv_call(skip_insn, vcpu))
 		return -EIO;
-	/* The trap of the guest's own TF is the backend's, pending at the entry. */
+	/* The trap of the guest's own TF has been queued by the backend. */
 	if (vcpu->x86.guest_debug & HV_GUESTDBG_SINGLESTEP)
 		return hv_handle_db(vcpu, DR_STEP);
 	return HV_RESUME;

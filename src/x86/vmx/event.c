@@ -114,10 +114,14 @@ int vmx_skip_insn(struct hv_vcpu *vcpu)
 	if (state & (GUEST_INTR_STI | GUEST_INTR_MOV_SS))
 		vmcs_write32(VMCS_GUEST_INTERRUPTIBILITY,
 			     state & ~(GUEST_INTR_STI | GUEST_INTR_MOV_SS));
-	/* A single-stepped instruction ends with #DB whoever executed it. */
+	/*
+	 * A single-stepped instruction ends with #DB whoever executed it, and with what MOV SS has
+	 * put off. Pending in the VMCS it would not end HLT, nobody would see it in the vCPU's
+	 * state, and an entry that injects another event would drop it (SDM 3C 26.7.3).
+	 */
 	if (unlikely(hv_rflags(vcpu) & X86_EFLAGS_TF))
-		vmcs_writen(VMCS_GUEST_PENDING_DEBUG,
-			    vmcs_readn(VMCS_GUEST_PENDING_DEBUG) | PENDING_DEBUG_BS);
+		hv_queue_exception_p(vcpu, X86_TRAP_DB, PENDING_DEBUG_BS |
+				     vmcs_readn(VMCS_GUEST_PENDING_DEBUG));
 	return 0;
 }
 
