@@ -26,6 +26,8 @@ TEST_F(setup, tss_address)
 	/* Those of kvmtool and QEMU. */
 	EXPECT_EQ(0, hv_ioctl(self->vm->fd, HV_SET_TSS_ADDR, 0xfffbd000));
 	EXPECT_EQ(0, hv_ioctl(self->vm->fd, HV_SET_TSS_ADDR, 0xfeffd000));
+	/* Three pages that end at 4 GiB, and beyond. */
+	EXPECT_EQ(0, hv_ioctl(self->vm->fd, HV_SET_TSS_ADDR, 0xffffd000));
 	EXPECT_EQ(-EINVAL, hv_ioctl(self->vm->fd, HV_SET_TSS_ADDR, 0xffffe000));
 }
 

@@ -100,7 +100,7 @@ const struct hv_ioctl_table hv_x86_sys_ioctls = { hv_sys_calls, ARRAY_SIZE(hv_sy
 /* Three pages below 4 GiB */
 static long hv_set_tss_addr(struct hv_vm *vm, void *data, unsigned long arg)
 {
-	if (arg > U32_MAX - 3 * PAGE_SIZE)
+	if (arg > BIT_ULL(32) - 3 * PAGE_SIZE)
 		return -EINVAL;
 	vm->x86.tss_addr = arg;
 	return 0;
