@@ -114,11 +114,14 @@ static int hv_vcpu_enter(struct hv_vcpu *vcpu)
 	host_guest_timing_enter();
 	/* Preempted from here on with an exit to handle, the guest is not between instructions. */
 	vcpu->x86.pv.at_boundary = hv_call(enter, vcpu) > 0;
-	vcpu->stats.guest_entries++;
 
 	WRITE_ONCE(vcpu->mode, HV_OUTSIDE_GUEST);
-	/* A tick that is pending now belongs to the guest's time. */
+	/*
+	 * A tick that is pending now belongs to the guest's time. It is taken after the instruction
+	 * that follows STI (SDM 2B, STI), which must not be CLI. Both are barriers to the compiler.
+	 */
 	local_irq_enable();
+	vcpu->stats.guest_entries++;
 	local_irq_disable();
 	host_guest_timing_exit();
 	local_irq_enable();
