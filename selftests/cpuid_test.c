@@ -107,6 +107,12 @@ TEST_F(cpuid, truth)
 		EXPECT_EQ(0, e->ecx & CPUID_1_ECX_VMX);
 	/* What every 64-bit guest needs. */
 	EXPECT_EQ(0x07808111, e->edx & 0x07808111);
+	/* Memory can be where the processor can address it, or below. */
+	e = cpuid_entry(self->supported, 0x80000008, 0);
+	ASSERT_NE(NULL, e);
+	if (!device_is_kvm())
+		EXPECT_EQ(check_cap(self->vm->fd, HV_CAP_VM_GPA_BITS), e->eax >> 16);
+	EXPECT_LE(e->eax >> 16 & 0xff, e->eax & 0xff);
 }
 
 /* Subleaves are marked: clients look them up by the flag. */

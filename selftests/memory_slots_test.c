@@ -30,7 +30,8 @@ FIXTURE_SETUP(slots)
 	self->b = ram_alloc(64 * PAGE);
 	cpuid = supported_cpuid(self->vm);
 	e = cpuid_entry(cpuid, 0x80000008, 0);
-	self->bits = e ? e->eax : 36;
+	/* The width of what can be mapped; where it isn't told, that of the processor */
+	self->bits = e && e->eax >> 16 & 0xff ? e->eax >> 16 : e ? e->eax : 36;
 	free(cpuid);
 }
 
@@ -278,7 +279,11 @@ TEST_F(slots, high_addresses)
 	uint64_t gpa = 1UL << (self->bits - 1), top = 1UL << self->bits;
 	uint64_t va = 1UL << 39;
 
-	/* The last page that the processor can address, and one beyond. */
+	if (check_cap(self->vm->fd, HV_CAP_VM_GPA_BITS))
+		EXPECT_EQ(self->bits, check_cap(self->vm->fd, HV_CAP_VM_GPA_BITS));
+	/* The last page that can be addressed, and one beyond. */
+	if (!device_is_kvm())
+		EXPECT_EQ(-EINVAL, vm_slot(self->vm, 2, top, PAGE, self->b, 0));
 	EXPECT_EQ(0, vm_slot(self->vm, 2, top - PAGE, PAGE, self->b, 0));
 	ASSERT_EQ(0, vm_slot(self->vm, 1, gpa, PAGE, self->a, 0));
 	pml4[1] = GUEST_FREE | 7;

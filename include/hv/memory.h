@@ -110,7 +110,7 @@ void hv_mmu_slot_leaves(struct hv_vm *vm, const struct hv_memslot *slot);
 void hv_mmu_zap_slot(struct hv_vm *vm, const struct hv_memslot *slot);
 int hv_mmu_map_own(struct hv_vcpu *vcpu, u64 gfn, u64 pfn);
 void hv_mmu_unmap_own(struct hv_vm *vm);
-u64 hv_mmu_gfn_end(struct hv_vm *vm);
+unsigned int hv_mmu_gpa_bits(void);
 
 /* src/core/dirty.c */
 long hv_dirty_enable_manual(struct hv_vm *vm, u64 flags);

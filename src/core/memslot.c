@@ -141,7 +141,7 @@ long hv_vm_set_memory_region(struct hv_vm *vm,
 {
 	const struct hv_slot_limits limits = {
 		.flags = HV_MEM_READONLY | HV_MEM_LOG_DIRTY_PAGES | HV_MEM_NO_DMA,
-		.gfn_end = hv_mmu_gfn_end(vm),
+		.gfn_end = 1ULL << (hv_mmu_gpa_bits() - PAGE_SHIFT),
 		.hva_end = TASK_SIZE_MAX,
 	};
 	struct hv_memslot new;

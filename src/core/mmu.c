@@ -271,15 +271,15 @@ void hv_mmu_collapse_slot(struct hv_vm *vm, const struct hv_memslot *slot)
 }
 
 /**
- * hv_mmu_gfn_end - end of the guest-physical address space
- * @vm: VM
+ * hv_mmu_gpa_bits - width of the guest-physical addresses at which there can be memory
  *
- * Return: the first guest frame that neither the processor nor the tables can address.
+ * Context: any, after the backend's setup.
+ * Return: bits that both the processor and the second-stage tables have.
  */
-u64 hv_mmu_gfn_end(struct hv_vm *vm)
+unsigned int hv_mmu_gpa_bits(void)
 {
-	return min(hv_s2_gfn_end(vm->mmu.s2.fmt),
-		   1ULL << (boot_cpu_data.x86_phys_bits - PAGE_SHIFT));
+	return min_t(unsigned int, boot_cpu_data.x86_phys_bits,
+		     ilog2(hv_s2_gfn_end(hv_backend->s2_format)) + PAGE_SHIFT);
 }
 
 /* ---- faults ---- */

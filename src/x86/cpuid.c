@@ -373,8 +373,11 @@ static void hv_fill_leaf(struct hv_cpuid_entry2 *e)
 			 boot_cpu_has(X86_FEATURE_NONSTOP_TSC) ? e->edx & BIT(8) : 0;
 		break;
 	case 0x80000008:
-		/* Widths; the guest's own physical width is bits 23:16's business no more */
-		e->eax &= 0xffff;
+		/*
+		 * Widths. Bits 23:16 are that of addresses with memory (APM 3 E.4.7); the first,
+		 * which says what is reserved in page tables, can't be less than the processor's.
+		 */
+		e->eax = (e->eax & 0xffff) | hv_mmu_gpa_bits() << 16;
 		hv_mask_words(e);
 		e->ecx = 0;
 		e->edx = 0;

@@ -74,7 +74,7 @@ long hv_x86_check_extension(u32 cap)
 	case HV_CAP_NR_VCPUS:
 		return min_t(unsigned int, num_online_cpus(), HV_MAX_VCPUS);
 	case HV_CAP_VM_GPA_BITS:
-		return boot_cpu_data.x86_phys_bits;
+		return hv_mmu_gpa_bits();
 	}
 	for (i = 0; i < ARRAY_SIZE(hv_x86_caps); i++) {
 		if (hv_x86_caps[i].cap == cap)

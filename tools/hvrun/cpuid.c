@@ -88,7 +88,7 @@ void cpuid_read_supported(struct vm *vm)
 }
 
 /**
- * cpuid_phys_bits() - width of a guest-physical address
+ * cpuid_phys_bits() - width of a guest-physical address that can be mapped
  * @vm: after cpuid_read_supported()
  *
  * Return: bits; 36 if the device does not say.
@@ -97,6 +97,9 @@ unsigned int cpuid_phys_bits(const struct vm *vm)
 {
 	const struct hv_cpuid_entry2 *e = find(vm->cpuid, 0x80000008);
 
+	/* the guest's own width, then the processor's (APM 3 E.4.7) */
+	if (e && (e->eax >> 16 & 0xff))
+		return e->eax >> 16 & 0xff;
 	return e && (e->eax & 0xff) ? e->eax & 0xff : 36;
 }
 

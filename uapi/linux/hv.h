@@ -194,7 +194,10 @@
 #define HV_CAP_DIRTY_LOG_RING			192
 /* HV_GET_STATS_FD. */
 #define HV_CAP_BINARY_STATS_FD			203
-/* Number of guest-physical address bits. */
+/*
+ * Number of guest-physical address bits that memory can have; also in CPUID leaf 0x80000008, EAX
+ * bits 23:16.
+ */
 #define HV_CAP_VM_GPA_BITS			207
 /* HV_GET_XSAVE2; the value is the size of the area, at least 4096. */
 #define HV_CAP_XSAVE2				208
