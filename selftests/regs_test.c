@@ -135,6 +135,35 @@ TEST_F(regs, sregs_round_trip)
 	EXPECT_EQ(in.ds.dpl, out.ds.dpl);
 }
 
+/*
+ * 64-bit code may have a null SS at CPL 0 to 2 (SDM 3A 5.4.1.1). The state goes through the VMM, and
+ * back, while the guest is at CPL 1.
+ */
+TEST_F(regs, null_stack_segment)
+{
+	struct hv_sregs s = vcpu_sregs(self->vcpu);
+	struct hv_regs r;
+	unsigned int i;
+
+	s.cs.selector |= 1;
+	s.cs.dpl = 1;
+	s.ss = (struct hv_segment) { .selector = 1, .dpl = 1, .unusable = 1 };
+	vcpu_set_sregs(self->vcpu, &s);
+	guest_start(self->vcpu, "out8", 2, (uint64_t[]){ PORT_MARK, 0 });
+	r = vcpu_regs(self->vcpu);
+	r.rflags |= RFLAGS_IOPL;
+	vcpu_set_regs(self->vcpu, &r);
+	for (i = 0; i < 2; i++) {
+		s = vcpu_sregs(self->vcpu);
+		EXPECT_EQ(1, s.ss.unusable);
+		EXPECT_EQ(1, s.ss.dpl);
+		EXPECT_EQ(1, s.cs.dpl);
+		vcpu_set_sregs(self->vcpu, &s);
+		ASSERT_EQ(HV_EXIT_IO, vcpu_run(self->vcpu));
+		EXPECT_EQ(i ? PORT_DONE : PORT_MARK, self->vcpu->run->io.port);
+	}
+}
+
 TEST_F(regs, segments_of_the_guest)
 {
 	struct hv_sregs s = vcpu_sregs(self->vcpu);

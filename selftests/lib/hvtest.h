@@ -64,6 +64,7 @@
 #define RFLAGS_FIXED	(1UL << 1)
 #define RFLAGS_TF	(1UL << 8)
 #define RFLAGS_IF	(1UL << 9)
+#define RFLAGS_IOPL	(3UL << 12)
 
 #define APIC_BASE_BSP		(1UL << 8)
 #define APIC_BASE_EXTD		(1UL << 10)

@@ -143,8 +143,9 @@ static u32 vmx_segment_ar(int seg, const struct hv_segment *s)
 {
 	u32 ar;
 
+	/* SS has CPL in its DPL even then, and CS's is checked against it (SDM 3C 26.3.1.2). */
 	if (s->unusable || !s->present)
-		return VMX_AR_UNUSABLE;
+		return VMX_AR_UNUSABLE | (u32)(s->dpl & 3) << VMX_AR_DPL_SHIFT;
 	ar = (s->type & VMX_AR_TYPE) | (u32)(s->dpl & 3) << VMX_AR_DPL_SHIFT | VMX_AR_P;
 	if (s->s)
 		ar |= VMX_AR_S;
