@@ -107,6 +107,34 @@ TEST_F(msr, round_trip)
 	}
 }
 
+/* Without a LAPIC in the kernel, too; the VMM that has one finds the value in the run page. */
+TEST_F(msr, apic_base)
+{
+	struct vm *vm = vm_create(0);
+	struct vcpu *vcpu = vcpu_create(vm, 0);
+	uint64_t base, moved = 0x80000000;
+
+	vm_load(vm, "insn");
+	vcpu_long_mode(vcpu, NULL);
+	base = guest_call(vcpu, "rdmsr_", MSR_APIC_BASE);
+	EXPECT_EQ(GUEST_APIC | APIC_BASE_ENABLE | APIC_BASE_BSP, base);
+	moved |= base & 0xfff;
+	guest_call(vcpu, "wrmsr_", MSR_APIC_BASE, base);
+	EXPECT_EQ(NO_FAULT, guest_fault(vm));
+	guest_call(vcpu, "wrmsr_", MSR_APIC_BASE, moved);
+	EXPECT_EQ(NO_FAULT, guest_fault(vm));
+	EXPECT_EQ(moved, guest_call(vcpu, "rdmsr_", MSR_APIC_BASE));
+	EXPECT_EQ(moved, vcpu->run->apic_base);
+	/* Reserved bits; x2APIC without xAPIC (SDM 3A 11.12.5) */
+	guest_call(vcpu, "wrmsr_", MSR_APIC_BASE, moved | 1);
+	EXPECT_EQ(GP_VECTOR, guest_fault(vm));
+	guest_call(vcpu, "wrmsr_", MSR_APIC_BASE, moved ^ APIC_BASE_ENABLE ^ APIC_BASE_EXTD);
+	EXPECT_EQ(GP_VECTOR, guest_fault(vm));
+	EXPECT_EQ(moved, vcpu->run->apic_base);
+	vcpu_free(vcpu);
+	vm_free(vm);
+}
+
 TEST_F(msr, impossible_values)
 {
 	EXPECT_EQ(GP_VECTOR, wr(self, MSR_PAT, 0x0207040600070406));

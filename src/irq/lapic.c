@@ -719,7 +719,7 @@ void hv_lapic_reset(struct hv_vcpu *vcpu, bool init)
 
 /**
  * hv_lapic_set_base() - write IA32_APIC_BASE
- * @vcpu: vCPU with the mutex held
+ * @vcpu: vCPU with the mutex held; it may have no LAPIC in the kernel
  * @val: value
  * @host: by the VMM: any valid mode may follow any other
  *

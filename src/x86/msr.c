@@ -99,18 +99,10 @@ static int hv_set_tsc_adjust(struct hv_vcpu *vcpu, u32 index, u64 val, bool host
 	return 0;
 }
 
+/* A VMM that has the APIC learns of it from the run page. */
 static int hv_set_apic_base(struct hv_vcpu *vcpu, u32 index, u64 val, bool host)
 {
-	struct hv_vcpu_x86 *x = &vcpu->x86;
-	u64 rsvd = ~(BIT_ULL(x->maxphyaddr) - 1) | 0x6ff;
-
-	if (x->lapic)
-		return hv_lapic_set_base(vcpu, val, host);
-	/* The APIC is the VMM's: it alone changes this. */
-	if (!host || (val & rsvd))
-		return 1;
-	x->apic_base = val;
-	return 0;
+	return hv_lapic_set_base(vcpu, val, host);
 }
 
 static int hv_get_deadline(struct hv_vcpu *vcpu, u32 index, u64 *val, bool host)
