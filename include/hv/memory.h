@@ -23,8 +23,8 @@ struct hv_userspace_memory_region;
  * @notifier: mmu notifier on vm->mm
  * @link: in the list of all VMs (src/core/mmu.c)
  * @lock: faults and aging hold it for reading and change entries atomically;
- *	invalidations and slot changes hold it for writing. Innermost; interrupts
- *	on, nobody sleeps under it
+ *	invalidations and slot changes hold it for writing. A dirty ring's lock is
+ *	taken inside; interrupts on, nobody sleeps under it
  * @invalidate_seq: grows when an invalidation ends; written under @lock
  * @invalidate_count: invalidations in progress; @lock
  * @invalidate_start: lowest hva of those in progress; @lock

@@ -63,7 +63,7 @@ enum hv_req {
 
 /**
  * struct hv_vcpu - one virtual CPU
- * @vm: its VM (holds a reference)
+ * @vm: its VM, to which the vCPU's file has a reference
  * @id: id given by the VMM = initial APIC id
  * @index: position in vm->vcpus
  * @mutex: one ioctl at a time; everything below without a note is guarded by it

@@ -207,7 +207,7 @@ struct hv_vm *hv_pci_unbound(struct hv_pci *dev)
  * @dev: opened device
  * @without_reset: it is wanted even if it can't be reset
  *
- * It is reset and can't master the bus; there is nothing to undo.
+ * It is reset, if it can be, and can't master the bus; there is nothing to undo.
  *
  * Context: process context, sleeps; dev->mutex held.
  * Return: 0; -ENODEV if it is gone, -EBUSY if a VM has it, -EOPNOTSUPP if it can't be reset,
