@@ -261,17 +261,35 @@ max_lines=22
 fake "emulation failure" 5 "cannot emulate" FAKE_EXIT=17 FAKE_SUBERROR=1
 unset max_lines
 
+# soon COMMAND...: until it succeeds, at most half a minute
+soon()
+{
+	local patience=300
+
+	until "$@" || [ $patience = 0 ]; do
+		patience=$((patience - 1))
+		sleep 0.1
+	done
+}
+
+# takes_signals PID: hvrun has blocked SIGINT and SIGQUIT, the last bits but one, to take them
+# when it waits for events
+takes_signals()
+{
+	soon grep -qs '^SigBlk:.*6$' "/proc/$1/status"
+}
+
 # a background job of a script ignores SIGINT, setsid of its own does not
 env --default-signal=INT "$hvrun" --device /dev/fake "$tmp/good" 2> "$tmp/err" < /dev/null &
-sleep 0.5
+takes_signals $!
 kill -INT $!
 wait $!
 [ $? = 130 ] && grep -q "ended by signal" "$tmp/err"
 report $? "SIGINT ends a halted guest"
 "$hvrun" --device /dev/fake "$tmp/good" 2> "$tmp/err" < /dev/null &
-sleep 0.5
+takes_signals $!
 kill -TERM $!
-sleep 0.5
+soon grep -q "power button pressed" "$tmp/err"
 kill -0 $! && grep -q "power button pressed" "$tmp/err"
 report $? "SIGTERM presses the power button"
 kill -TERM $!
@@ -294,12 +312,14 @@ mkfifo "$tmp/pipe"
 exec 8<> "$tmp/pipe"
 FAKE_OUT=3f8:41 env --default-signal=INT "$hvrun" --device /dev/fake "$tmp/good" \
 	> "$tmp/pipe" 2> "$tmp/err" < /dev/null &
+takes_signals $!
 sleep 2
 kill -INT $!
 ended $! && { wait $!; [ $? = 130 ]; } && grep -q "ended by signal" "$tmp/err"
 report $? "SIGINT ends a guest that waits for its console's reader"
 FAKE_OUT=3f8:41 "$hvrun" --device /dev/fake --cpus 8 "$tmp/good" \
 	> "$tmp/pipe" 2>&1 < /dev/null &
+takes_signals $!
 sleep 1
 kill -TERM $!
 sleep 2
@@ -329,6 +349,7 @@ several()
 
 env --default-signal=INT "$hvrun" --device /dev/fake --cpus 8 "$tmp/good" \
 	2> "$tmp/err" < /dev/null &
+takes_signals $!
 sleep 0.5
 kill -QUIT $!
 # 18 lines each, which begin alike
@@ -343,6 +364,7 @@ ended $! && { wait $!; [ $? = 130 ]; }
 report $? "and it goes on"
 env --default-signal=INT "$hvrun" --stats --rng --device /dev/fake "$tmp/good" \
 	2> "$tmp/err" < /dev/null &
+takes_signals $!
 sleep 0.5
 for _ in {1..10}; do
 	kill -QUIT $!
@@ -357,18 +379,18 @@ ended $! && { wait $!; [ $? = 130 ]; } &&
 	exits=$(sed -n 's/^  signal *//p' "$tmp/err") && [ "$exits" -ge 1 ] && [ "$exits" -le 22 ]
 report $? "each signal interrupts HV_RUN once"
 
-# type_at KEYS [OUTPUT]: types at a terminal, what script gives hvrun as its standard
-# input; standard output is OUTPUT or the terminal
+# type_at KEYS [OUTPUT [SECONDS]]: types at a terminal, what script gives hvrun as its
+# standard input; standard output is OUTPUT or the terminal
 type_at()
 {
 	(sleep 0.5; printf '%b' "$1"; sleep 1) |
-		timeout 4 script -qec "$hvrun --device /dev/fake $tmp/good${2:+ > $2}" \
+		timeout "${3:-20}" script -qec "$hvrun --device /dev/fake $tmp/good${2:+ > $2}" \
 			/dev/null > "$tmp/out" 2> "$tmp/err"
 }
 if command -v script > /dev/null; then
 	type_at 'abc\x01x' && grep -q "ended at the console" "$tmp/out"
 	report $? "Ctrl-A x ends it"
-	type_at '\x01\x01x'
+	type_at '\x01\x01x' '' 4
 	[ $? = 124 ] && ! grep -q "ended at the console" "$tmp/out"
 	report $? "Ctrl-A Ctrl-A x does not"
 	FAKE_OUT=3f8:41 type_at '\x01x' "$tmp/pipe" && grep -q "ended at the console" "$tmp/out"
