@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <sys/wait.h>
 #include "edu.h"
+#include "file.h"
 #include "kselftest_harness.h"
 
 #define GPA	0x10000000UL
@@ -16,21 +17,6 @@
 #define KILLS	24U
 /* KiB that other parts of the kernel may take meanwhile: less than a page in two rounds */
 #define SLACK	2000L
-
-/* The number after a word in a file */
-static long number(const char *path, const char *word)
-{
-	FILE *f = fopen(path, "r");
-	char line[128];
-	long n = -1;
-
-	while (f && fgets(line, sizeof(line), f))
-		if (!strncmp(line, word, strlen(word)))
-			n = strtol(line + strlen(word), NULL, 10);
-	if (f)
-		fclose(f);
-	return n;
-}
 
 /* Pages that are pinned now, in the whole machine: counted by each CPU, added up at need */
 static long pinned(void)
@@ -41,21 +27,17 @@ static long pinned(void)
 	if (fd < 0 || read(fd, &none, 1) < 0)
 		die("stat_refresh: %s", strerror(errno));
 	close(fd);
-	return number("/proc/vmstat", "nr_foll_pin_acquired ") -
-	       number("/proc/vmstat", "nr_foll_pin_released ");
+	return file_number("/proc/vmstat", "nr_foll_pin_acquired ") -
+	       file_number("/proc/vmstat", "nr_foll_pin_released ");
 }
 
 static long free_kib(void)
 {
-	int fd;
-
 	sleep_us(300000);
-	fd = open("/proc/sys/vm/drop_caches", O_WRONLY);
-	if (fd < 0 || write(fd, "3", 1) != 1)
+	if (!file_write("/proc/sys/vm/drop_caches", "3"))
 		die("drop_caches");
-	close(fd);
 	sleep_us(100000);
-	return number("/proc/meminfo", "MemFree:");
+	return file_number("/proc/meminfo", "MemFree:");
 }
 
 FIXTURE(leak)
@@ -94,7 +76,7 @@ static void expect_nothing_left(struct __test_metadata *_metadata, FIXTURE_DATA(
 		TH_LOG("%ld pages pinned, %ld before", pinned(), self->pins);
 	}
 	/* Unbinding doesn't wait for that. */
-	EXPECT_TRUE(wait_for(!number("/proc/self/status", "VmLck:")));
+	EXPECT_TRUE(wait_for(!file_number("/proc/self/status", "VmLck:")));
 	EXPECT_TRUE(wait_for(!vm_stat(self->vm, "pinned_bytes")));
 	EXPECT_EQ(0, vm_stat(self->vm, "devices"));
 	EXPECT_EQ(0, vm_stat(self->vm, "iommu_domains"));

@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include "edu.h"
+#include "file.h"
 #include "kselftest_harness.h"
 
 #define GPA	0x10000000UL
@@ -236,16 +237,7 @@ TEST_F(slots, deleted_under_dma)
 
 static long locked_kib(void)
 {
-	FILE *f = fopen("/proc/self/status", "r");
-	char line[128];
-	long kib = -1;
-
-	while (f && kib < 0 && fgets(line, sizeof(line), f))
-		if (sscanf(line, "VmLck: %ld", &kib) != 1)
-			kib = -1;
-	if (f)
-		fclose(f);
-	return kib;
+	return file_number("/proc/self/status", "VmLck:");
 }
 
 static void set_ipc_lock(bool on)

@@ -4,7 +4,7 @@
  * allow it, and only there; what the host does to a part of such a piece is seen in that part
  * and nowhere else.
  */
-#include <fcntl.h>
+#include "file.h"
 #include "hvtest.h"
 #include "kselftest_harness.h"
 
@@ -170,18 +170,6 @@ TEST_F(large, zero_page)
 	EXPECT_EQ(0x77, guest_call(self->vcpu, "sum", GPA, NSMALL));
 }
 
-static bool reserve(const char *path, const char *value)
-{
-	int fd = open(path, O_WRONLY);
-	bool ok;
-
-	if (fd < 0)
-		return false;
-	ok = write(fd, value, strlen(value)) == (ssize_t)strlen(value);
-	close(fd);
-	return ok;
-}
-
 #define POOL(size)	"/sys/kernel/mm/hugepages/hugepages-" size "/nr_hugepages"
 #define MAP_SIZE(bits)	(MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | (bits) << 26)
 
@@ -189,11 +177,11 @@ TEST_F(large, hugetlb)
 {
 	uint8_t *mem;
 
-	if (!reserve(POOL("2048kB"), "2"))
+	if (!file_write(POOL("2048kB"), "2"))
 		SKIP(return, "no hugetlb pages");
 	mem = mmap(NULL, 2 * HUGE, PROT_READ | PROT_WRITE, MAP_SIZE(21), -1, 0);
 	if (mem == MAP_FAILED) {
-		reserve(POOL("2048kB"), "0");
+		file_write(POOL("2048kB"), "0");
 		SKIP(return, "no hugetlb pages");
 	}
 	ASSERT_EQ(0, vm_slot(self->vm, 1, GPA, 2 * HUGE, mem, 0));
@@ -202,14 +190,14 @@ TEST_F(large, hugetlb)
 	EXPECT_EQ(4, *(uint64_t *)(mem + 2 * HUGE - PAGE));
 	munmap(mem, 2 * HUGE);
 	EXPECT_EQ(0, new_big(self));
-	reserve(POOL("2048kB"), "0");
+	file_write(POOL("2048kB"), "0");
 }
 
 TEST_F(large, hugetlb_1g)
 {
 	uint8_t *mem;
 
-	reserve(POOL("1048576kB"), "1");
+	file_write(POOL("1048576kB"), "1");
 	mem = mmap(NULL, GIB, PROT_READ | PROT_WRITE, MAP_SIZE(30), -1, 0);
 	if (mem == MAP_FAILED)
 		SKIP(return, "no page of 1 GiB");
@@ -220,7 +208,7 @@ TEST_F(large, hugetlb_1g)
 	EXPECT_EQ(0, new_big(self));
 	munmap(mem, GIB);
 	EXPECT_EQ(0, vm_stat(self->vm, "pages_1g"));
-	reserve(POOL("1048576kB"), "0");
+	file_write(POOL("1048576kB"), "0");
 }
 
 /*
@@ -235,13 +223,13 @@ TEST_F(large, nx_huge_pages)
 
 	if (device_is_kvm())
 		SKIP(return, "a parameter of hv");
-	ASSERT_TRUE(reserve(path, "off"));
+	ASSERT_TRUE(file_write(path, "off"));
 	memcpy(self->mem + 3 * PAGE, code, sizeof(code));
 	ASSERT_EQ(0, vm_slot(self->vm, 1, GPA, HUGE, self->mem, 0));
 	EXPECT_EQ(0x2a, guest_call(self->vcpu, "jump", GPA + 3 * PAGE));
 	EXPECT_LE(1, vm_stat(self->vm, "pages_2m"));
 
-	ASSERT_TRUE(reserve(path, "force"));
+	ASSERT_TRUE(file_write(path, "force"));
 	EXPECT_EQ(0, vm_stat(self->vm, "pages_2m"));
 	guest_call(self->vcpu, "store", GPA, 1);
 	EXPECT_EQ(1, vm_stat(self->vm, "pages_2m"));
@@ -251,9 +239,9 @@ TEST_F(large, nx_huge_pages)
 	guest_call(self->vcpu, "touch", GPA + 8 * PAGE, NSMALL - 8, 2);
 	EXPECT_EQ(0, vm_stat(self->vm, "pages_2m"));
 	EXPECT_EQ(0x2a, guest_call(self->vcpu, "jump", GPA + 3 * PAGE));
-	ASSERT_TRUE(reserve(path, "auto"));
+	ASSERT_TRUE(file_write(path, "auto"));
 	EXPECT_EQ(0x2a, guest_call(self->vcpu, "jump", GPA + 3 * PAGE));
-	EXPECT_FALSE(reserve(path, "sometimes"));
+	EXPECT_FALSE(file_write(path, "sometimes"));
 }
 
 TEST_HARNESS_MAIN

@@ -3,8 +3,8 @@
  * VMs that come and go leave nothing behind: free memory and the kernel's objects are what they
  * were after hundreds of them, and so are they after thousands of slots.
  */
-#include <fcntl.h>
 #include <sys/eventfd.h>
+#include "file.h"
 #include "hvtest.h"
 #include "kselftest_harness.h"
 
@@ -16,13 +16,10 @@
 /* KiB that other parts of the kernel may take meanwhile: less than a page a cycle */
 #define SLACK	800L
 
-static void write_file(const char *path, const char *value)
+static void drop_caches(const char *which)
 {
-	int fd = open(path, O_WRONLY);
-
-	if (fd < 0 || write(fd, value, strlen(value)) < 0)
-		die("%s", path);
-	close(fd);
+	if (!file_write("/proc/sys/vm/drop_caches", which))
+		die("drop_caches: %s", strerror(errno));
 }
 
 /**
@@ -37,24 +34,13 @@ struct memory {
 /* As soon as what is freed later has been freed */
 static struct memory memory_now(void)
 {
-	struct memory m = { -1, -1 };
-	char line[128];
-	FILE *f;
-
 	sleep_us(200000);
-	write_file("/proc/sys/vm/drop_caches", "3");
+	drop_caches("3");
 	sleep_us(100000);
-	f = fopen("/proc/meminfo", "r");
-	if (!f)
-		die("meminfo");
-	while (fgets(line, sizeof(line), f)) {
-		if (!strncmp(line, "MemFree:", 8))
-			m.free = atol(line + 8);
-		if (!strncmp(line, "SUnreclaim:", 11))
-			m.objects = atol(line + 11);
-	}
-	fclose(f);
-	return m;
+	return (struct memory) {
+		.free = file_number("/proc/meminfo", "MemFree:"),
+		.objects = file_number("/proc/meminfo", "SUnreclaim:"),
+	};
 }
 
 static void expect_same(struct __test_metadata *_metadata, struct memory before)
@@ -150,7 +136,7 @@ TEST_F(leak, reclaim)
 	}
 	before = vm_stat(vm, "table_pages");
 	EXPECT_LE(64, before);
-	write_file("/proc/sys/vm/drop_caches", "2");
+	drop_caches("2");
 	EXPECT_GE(before / 2, vm_stat(vm, "table_pages"));
 	for (i = 0; i < 64; i++)
 		EXPECT_EQ(i, guest_call(vcpu, "load", GPA + i * GAP));

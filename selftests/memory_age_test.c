@@ -6,6 +6,7 @@
  */
 #include <fcntl.h>
 #include "cgroup.h"
+#include "file.h"
 #include "host_memory.h"
 #include "hvtest.h"
 #include "kselftest_harness.h"

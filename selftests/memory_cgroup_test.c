@@ -12,6 +12,7 @@
 #include <sys/eventfd.h>
 #include <sys/wait.h>
 #include "cgroup.h"
+#include "file.h"
 #include "hvtest.h"
 #include "kselftest_harness.h"
 

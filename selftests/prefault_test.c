@@ -3,6 +3,7 @@
  * HV_PRE_FAULT_MEMORY maps what it's asked for and says how far it got; and what HV_RUN tells of
  * memory that isn't there (HV_EXIT_MEMORY_FAULT).
  */
+#include "file.h"
 #include "hvtest.h"
 #include "kselftest_harness.h"
 
@@ -93,23 +94,9 @@ TEST_F(prefault, large_pages)
 
 static long table_kib(void)
 {
-	char line[128];
-	long kib = -1;
-	FILE *f;
-
 	/* What each CPU has counted for itself */
-	f = fopen("/proc/sys/vm/stat_refresh", "we");
-	if (f) {
-		fputc('1', f);
-		fclose(f);
-	}
-	f = fopen("/proc/meminfo", "re");
-	while (f && kib < 0 && fgets(line, sizeof(line), f))
-		if (sscanf(line, "SecPageTables: %ld", &kib) != 1)
-			kib = -1;
-	if (f)
-		fclose(f);
-	return kib;
+	file_write("/proc/sys/vm/stat_refresh", "1");
+	return file_number("/proc/meminfo", "SecPageTables:");
 }
 
 /* The host tells how much memory tables take: one and a bit for each of 300 pages, 2 MiB apart */

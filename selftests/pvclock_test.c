@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <time.h>
 #include <asm/kvm_para.h>
+#include "file.h"
 #include "hvtest.h"
 #include "kselftest_harness.h"
 
@@ -336,13 +337,7 @@ static bool other_clocksource(char *name, size_t size)
 
 static bool set_clocksource(const char *name)
 {
-	FILE *f = fopen(CLOCKSOURCE "current_clocksource", "w");
-	bool ok;
-
-	if (!f)
-		return false;
-	ok = fputs(name, f) >= 0;
-	return !fclose(f) && ok;
+	return file_write(CLOCKSOURCE "current_clocksource", name);
 }
 
 /* Both vCPUs' clocks and the VM's; none may be before @last. Returns the latest. */

@@ -8,6 +8,7 @@
  */
 #include <time.h>
 #include <asm/kvm_para.h>
+#include "file.h"
 #include "hvtest.h"
 #include "kselftest_harness.h"
 
@@ -16,17 +17,6 @@
 #define FLAGS		29	/* offset of flags in the time page */
 #define STABLE		(1U << 0)
 #define STOPPED		(1U << 1)
-
-static bool put(const char *path, const char *text)
-{
-	FILE *f = fopen(path, "w");
-	bool ok;
-
-	if (!f)
-		return false;
-	ok = fputs(text, f) >= 0;
-	return !fclose(f) && ok;
-}
 
 static bool deep_sleep(void)
 {
@@ -61,7 +51,7 @@ TEST(host_suspend)
 
 	if (kvm_changes_tsc())
 		SKIP(return, KVM_CHANGES_TSC);
-	if (!deep_sleep() || !put("/sys/power/pm_test", "core"))
+	if (!deep_sleep() || !file_write("/sys/power/pm_test", "core"))
 		SKIP(return, "this host has no test mode for suspend to memory");
 	vm = vm_create(VM_IRQCHIP);
 	vm_load(vm, "pv");
@@ -80,8 +70,8 @@ TEST(host_suspend)
 	guest_start(vcpu[0], "wait_forever", 0, NULL);
 	runner_start(&runner, vcpu[0]);
 
-	ASSERT_TRUE(put("/sys/power/state", "mem"));
-	put("/sys/power/pm_test", "none");
+	ASSERT_TRUE(file_write("/sys/power/state", "mem"));
+	file_write("/sys/power/pm_test", "none");
 
 	count = guest_u64(vm, "counter");
 	EXPECT_TRUE(wait_for(guest_u64(vm, "counter") != count));

@@ -9,7 +9,7 @@
  */
 #include <linux/mempolicy.h>
 #include <sys/syscall.h>
-#include "cgroup.h"
+#include "file.h"
 #include "hvtest.h"
 #include "kselftest_harness.h"
 

@@ -1,34 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Memory cgroups (v2), and files of the kernel's that take a text.
+ * Memory cgroups (v2).
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "cgroup.h"
-
-/**
- * file_write() - write a text to a file
- * @path: file
- * @value: text
- *
- * Return: whether all of it was taken.
- */
-bool file_write(const char *path, const char *value)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	bool done;
-
-	if (fd < 0)
-		return false;
-	done = write(fd, value, strlen(value)) == (ssize_t)strlen(value);
-	close(fd);
-	return done;
-}
+#include "file.h"
 
 /* As many CPUs as we may use */
 static void give_cpus(const char *cpuset)

@@ -7,7 +7,7 @@
 #include <fcntl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include "cgroup.h"
+#include "file.h"
 #include "host_memory.h"
 #include "hvtest.h"
 
@@ -39,25 +39,9 @@ uint32_t rnd(uint32_t n)
 	return (seed >> 11) % n;
 }
 
-/* The number that follows @name, "" for the first, in a file; 0 if there is none */
-static unsigned long number(const char *path, const char *name)
+static long event(const char *name)
 {
-	unsigned long value = 0;
-	char line[256];
-	FILE *f = fopen(path, "re");
-
-	while (f && fgets(line, sizeof(line), f))
-		if (!strncmp(line, name, strlen(name)) &&
-		    sscanf(line + strlen(name), "%lu", &value) == 1)
-			break;
-	if (f)
-		fclose(f);
-	return value;
-}
-
-static unsigned long event(const char *name)
-{
-	return number("/proc/vmstat", name);
+	return file_number("/proc/vmstat", name);
 }
 
 /* ---- the operations: each returns whether it was done ---- */
@@ -121,7 +105,7 @@ static bool cold(struct memory *m, uint8_t *at, size_t len)
 
 static bool swap_out(struct memory *m, uint8_t *at, size_t len)
 {
-	unsigned long before = event("pswpout ");
+	long before = event("pswpout ");
 
 	(void)m;
 	return !madvise(at, len, ADVICE_PAGEOUT) && event("pswpout ") > before;
@@ -161,7 +145,7 @@ static bool collapse(struct memory *m, uint8_t *at, size_t len)
 /* The kernel doesn't split what somebody looks at right then. */
 static bool split(struct memory *m, uint8_t *at, size_t len)
 {
-	unsigned long before = event("thp_split_page ");
+	long before = event("thp_split_page ");
 	char text[64];
 	int i;
 
@@ -351,8 +335,8 @@ static const struct {
 	{ "pgmigrate_success ", always },
 };
 
-static unsigned long before[ARRAY_LEN(events)];
-static unsigned long most_merged;
+static long before[ARRAY_LEN(events)];
+static long most_merged;
 
 /**
  * memory_operations() - how many operations there are
@@ -375,7 +359,7 @@ bool memory_operation(struct memory *m, unsigned int n, bool now)
 	size_t unit = m->flags & MEMORY_HUGETLB ? HUGE : PAGE;
 	unsigned long units = m->size / unit, first = rnd(units);
 	unsigned long nr = 1 + rnd(rnd(2) ? 8 : units - first);
-	unsigned long merged;
+	long merged;
 
 	if (m->flags & operations[n].not || ~m->flags & operations[n].only ||
 	    !operations[n].possible() || ((!now || done[n]) && rnd(operations[n].scale)))
@@ -386,7 +370,7 @@ bool memory_operation(struct memory *m, unsigned int n, bool now)
 	if (!operations[n].run(m, m->at + first * unit, nr * unit))
 		return false;
 	done[n]++;
-	merged = number(KSM "pages_sharing", "");
+	merged = file_number(KSM "pages_sharing", "");
 	if (most_merged < merged)
 		most_merged = merged;
 	return true;
@@ -447,9 +431,9 @@ unsigned int memory_report(void)
 		fprintf(stderr, "# %s: %lu of %lu%s\n", operations[i].name, done[i], tried[i],
 			operations[i].possible() ? "" : ", not possible here");
 	for (i = 0; i < ARRAY_LEN(events); i++)
-		fprintf(stderr, "# %s%lu\n", events[i].name,
+		fprintf(stderr, "# %s%ld\n", events[i].name,
 			event(events[i].name) - before[i]);
-	fprintf(stderr, "# pages merged at a time: %lu\n", most_merged);
+	fprintf(stderr, "# pages merged at a time: %ld\n", most_merged);
 	return find_missing(report_missing);
 }
 
@@ -512,7 +496,7 @@ void host_memory_prepare(void)
 	file_write(THP "shmem_enabled", "advise");
 	snprintf(text, sizeof(text), "%d", HUGE_PAGES);
 	file_write("/proc/sys/vm/nr_hugepages", text);
-	has_hugetlb = number("/proc/sys/vm/nr_hugepages", "") == HUGE_PAGES;
+	has_hugetlb = file_number("/proc/sys/vm/nr_hugepages", "") == HUGE_PAGES;
 	has_swap = host_swap_create();
 	for (nodes = 0; ; nodes++) {
 		snprintf(text, sizeof(text), "/sys/devices/system/node/node%u", nodes);

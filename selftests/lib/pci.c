@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
+#include "file.h"
 #include "pci.h"
 
 #define DEVICES	"/sys/bus/pci/devices"
@@ -26,11 +27,8 @@ static long read_number(const bdf_t bdf, const char *name)
 
 static void write_file(const char *path, const char *value)
 {
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-	if (fd < 0 || write(fd, value, strlen(value)) < 0)
+	if (!file_write(path, value))
 		die("%s < %s: %s", path, value, strerror(errno));
-	close(fd);
 }
 
 static bool has(const bdf_t bdf, const char *name)
