@@ -8,6 +8,8 @@
 # shellcheck disable=SC3043 # BusyBox has local
 set -u
 
+# shellcheck source-path=SCRIPTDIR source=test_signals.sh
+. "$(dirname "$0")/hvrun_signals.sh"
 device=${HV_DEVICE:-/dev/hv}
 hvrun=${HVRUN:-hvrun}
 tmp=$(mktemp -d)
@@ -159,25 +161,13 @@ make "\\xb8\\x30\\x00\\xe0\\xfe\\x8b\\x00\\x3c\\x10\\x0f\\x92\\xc0\\x84\\xc0$ver
 run 0
 report $? "local APIC, version 0x10 or later"
 
-# soon COMMAND...: until it succeeds, at most a minute
-soon()
-{
-	local patience=600
-
-	until "$@" || [ $patience = 0 ]; do
-		patience=$((patience - 1))
-		sleep 0.1
-	done
-}
-
 # cli; hlt
 make '\xfa\xf4\xeb\xfd'
 for signals in INT "TERM TERM"; do
 	# a background job ignores SIGINT; hvrun blocks it and takes it nonetheless
 	"$hvrun" --device "$device" --memory 32M "$tmp/kernel" > "$tmp/out" 2> "$tmp/err" < /dev/null &
 	pid=$!
-	# SIGINT and SIGQUIT are blocked, the last two bits but one
-	soon grep -qs '^SigBlk:.*6$' /proc/$pid/status
+	takes_signals $pid
 	sleep 1
 	for signal in $signals; do
 		kill -"$signal" $pid

@@ -7,6 +7,8 @@
 #   test_hvrun.sh BUILD-DIR	the folder with hvrun and hvrun-test
 set -u
 
+# shellcheck source-path=SCRIPTDIR source=test_signals.sh
+. "$(dirname "$0")/test_signals.sh"
 dir=${1:?usage: test_hvrun.sh BUILD-DIR}
 hvrun=$dir/hvrun-test
 tmp=$(mktemp -d)
@@ -260,24 +262,6 @@ fake "internal error" 5 "internal error .* suberror 3" FAKE_EXIT=17 FAKE_SUBERRO
 max_lines=22
 fake "emulation failure" 5 "cannot emulate" FAKE_EXIT=17 FAKE_SUBERROR=1
 unset max_lines
-
-# soon COMMAND...: until it succeeds, at most half a minute
-soon()
-{
-	local patience=300
-
-	until "$@" || [ $patience = 0 ]; do
-		patience=$((patience - 1))
-		sleep 0.1
-	done
-}
-
-# takes_signals PID: hvrun has blocked SIGINT and SIGQUIT, the last bits but one, to take them
-# when it waits for events
-takes_signals()
-{
-	soon grep -qs '^SigBlk:.*6$' "/proc/$1/status"
-}
 
 # a background job of a script ignores SIGINT, setsid of its own does not
 env --default-signal=INT "$hvrun" --device /dev/fake "$tmp/good" 2> "$tmp/err" < /dev/null &
