@@ -17,6 +17,7 @@ KERNEL_TROUBLE = re.compile(
     r"|Invalid wait context|Bad page state|Bad rss-counter|leaked")
 FATAL = re.compile(r"Kernel panic - not syncing|end Kernel panic")
 KERNEL_LINE = re.compile(r"\[ *\d+\.\d{6}\]")
+GUEST_LINE = re.compile(r"# +\[ *\d+\.\d{6}\]")       # a test shows it in TAP
 GRACE = 3.0             # seconds for a dying kernel to finish its last words
 BEAT = 60.0             # seconds of processor time between two signs of life
 
@@ -201,6 +202,8 @@ class Console:
 
     def look_for_trouble(self, line):
         if not KERNEL_TROUBLE.search(line) or not KERNEL_LINE.search(line):
+            return
+        if GUEST_LINE.match(line):
             return
         if any(pattern.search(line) for pattern in self.allow):
             return
