@@ -2714,7 +2714,8 @@ struct hv_pci_vector_state {
  *
  * On the file of an assigned device with MSI or MSI-X. Argument: struct
  * hv_pci_vector_route. At any time, for any vector, also while it interrupts. An interrupt
- * of a masked vector is delivered when the mask goes.
+ * of a masked vector is delivered when the mask goes. On return, what had come before is
+ * delivered: nothing of a vector that was masked comes later.
  * Errors: EINVAL for a vector, an address or flags that don't exist; ENXIO in another mode.
  */
 #define HV_PCI_SET_VECTOR		_IOW(HVIO_EXT, 0x43, struct hv_pci_vector_route)
