@@ -38,6 +38,7 @@ void vm_load(struct vm *vm, const char *payload)
 		memcpy(vm->ram + ph->p_paddr, p->image + ph->p_offset, ph->p_filesz);
 	}
 	vm->payload = p->image;
+	guest_u32(vm, "sti_hlt_splits") = cpu_is_tcg();
 }
 
 /**
