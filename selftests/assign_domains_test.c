@@ -51,6 +51,7 @@ FIXTURE_SETUP(domains)
 	self->special = edu_open(true);
 	if (!self->plain || !self->special)
 		SKIP(return, NO_DEVICE);
+	system("rmmod reserve_region 2> /dev/null");
 	snprintf(command, sizeof(command),
 		 "modprobe reserve_region group=%d start=%lu length=%lu 2> /dev/null",
 		 group_of(self->special->bdf), HOLE, PAGE);

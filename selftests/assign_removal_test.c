@@ -165,10 +165,14 @@ static bool plugged_in(const bdf_t bdf)
 
 	/* For a second after the power went the port's driver looks away. */
 	sleep_us(1500000);
-	if (system(PLUG_IN " > /dev/null"))
-		return false;
-	for (i = 0; i < 150 && !pci_present(bdf); i++)
+	for (i = 0; i < 200 && !pci_present(bdf); i++) {
+		/* Refused, and not needed, unless the old one was still there the last time. */
+		if (i % 50 == 0 && system(PLUG_IN " > /dev/null"))
+			return false;
 		sleep_us(100000);
+	}
+	/* The kernel has done with it when it can look for others. */
+	pci_rescan();
 	return pci_present(bdf);
 }
 
