@@ -16,12 +16,6 @@
 /* KiB that other parts of the kernel may take meanwhile: less than a page a cycle */
 #define SLACK	800L
 
-static void drop_caches(const char *which)
-{
-	if (!file_write("/proc/sys/vm/drop_caches", which))
-		die("drop_caches: %s", strerror(errno));
-}
-
 /**
  * struct memory - what the kernel has, in KiB, caches aside
  * @free: pages
@@ -31,14 +25,10 @@ struct memory {
 	long free, objects;
 };
 
-/* As soon as what is freed later has been freed */
 static struct memory memory_now(void)
 {
-	sleep_us(200000);
-	drop_caches("3");
-	sleep_us(100000);
 	return (struct memory) {
-		.free = file_number("/proc/meminfo", "MemFree:"),
+		.free = free_kib(),
 		.objects = file_number("/proc/meminfo", "SUnreclaim:"),
 	};
 }
@@ -136,7 +126,8 @@ TEST_F(leak, reclaim)
 	}
 	before = vm_stat(vm, "table_pages");
 	EXPECT_LE(64, before);
-	drop_caches("2");
+	if (!file_write("/proc/sys/vm/drop_caches", "2"))
+		die("drop_caches: %s", strerror(errno));
 	EXPECT_GE(before / 2, vm_stat(vm, "table_pages"));
 	for (i = 0; i < 64; i++)
 		EXPECT_EQ(i, guest_call(vcpu, "load", GPA + i * GAP));

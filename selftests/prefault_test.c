@@ -75,6 +75,8 @@ TEST_F(prefault, large_pages)
 	mem += -(uintptr_t)mem & (huge - 1);
 	must(madvise(mem, 3 * huge, MADV_HUGEPAGE));
 	memset(mem, 1, 3 * huge);
+	if (!ram_collapse(mem, 3 * huge))
+		SKIP(return, "the host has no huge pages: %s", strerror(errno));
 	ASSERT_EQ(0, vm_slot(self->vm, 2, 2 * GPA, 2 * huge, mem, 0));
 	ASSERT_EQ(0, prefault(self, 2 * GPA + 5 * PAGE, 3 * PAGE));
 	EXPECT_EQ(2 * GPA + 8 * PAGE, self->range.gpa);

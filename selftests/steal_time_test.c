@@ -121,28 +121,42 @@ TEST_F(steal, flush_tlb)
 	}
 }
 
-/* Two threads want one CPU: the one that runs the vCPU waits half of the time. */
-TEST_F(steal, counts)
+/* Run the guest for 300 ms on the CPU that this thread keeps busy meanwhile. */
+static void run_beside(FIXTURE_DATA(steal) *self)
 {
 	struct runner runner;
-	uint64_t before, start, now;
+	uint64_t start;
 
-	enable(self);
-	guest_call(self->vcpu, "rdmsr_", MSR_KVM_STEAL_TIME);
-	before = self->area->steal;
 	guest_start(self->vcpu, "wait_forever", 0, NULL);
 	runner_start(&runner, self->vcpu);
 	host_cpu_pin(runner.thread, 0);
 	host_cpu_pin(pthread_self(), 0);
 	start = now_us();
-	do {
-		now = now_us();
-	} while (now - start < 300000);
+	while (now_us() - start < 300000)
+		;
 	runner_stop(&runner);
 	/* The area is up to date when the vCPU runs. */
 	guest_call(self->vcpu, "rdmsr_", MSR_KVM_STEAL_TIME);
-	EXPECT_GT(self->area->steal - before, 30000000);
-	EXPECT_LT(self->area->steal - before, 3000000000);
+}
+
+/*
+ * Two threads want one CPU: the one that runs the vCPU waits half of the time. Not if the machine
+ * stands still while that one has it: then once more.
+ */
+TEST_F(steal, counts)
+{
+	uint64_t start = now_us(), before, steal = 0;
+	unsigned int i;
+
+	enable(self);
+	guest_call(self->vcpu, "rdmsr_", MSR_KVM_STEAL_TIME);
+	before = self->area->steal;
+	for (i = 0; i < 10 && steal <= 30000000; i++) {
+		run_beside(self);
+		steal = self->area->steal - before;
+	}
+	EXPECT_GT(steal, 30000000);
+	EXPECT_LE(steal, (now_us() - start) * 1000);
 	EXPECT_EQ(0, self->area->version & 1);
 }
 

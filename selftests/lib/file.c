@@ -3,10 +3,8 @@
  * Files of the kernel's that take a text, or have a number behind a name.
  */
 #include <fcntl.h>
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
 #include "file.h"
+#include "hvtest.h"
 
 /**
  * file_write() - write a text to a file
@@ -47,4 +45,35 @@ long file_number(const char *path, const char *name)
 	if (f)
 		fclose(f);
 	return value;
+}
+
+/* Free pages that each CPU keeps for itself; MemFree doesn't have them. */
+static long kept_pages(void)
+{
+	FILE *f = fopen("/proc/zoneinfo", "re");
+	long count, sum = 0;
+	char line[256];
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, " count: %ld", &count) == 1)
+			sum += count;
+	if (f)
+		fclose(f);
+	return sum;
+}
+
+/**
+ * free_kib() - how much memory is free when caches are dropped
+ *
+ * What is freed a little later has been freed by then.
+ *
+ * Return: KiB.
+ */
+long free_kib(void)
+{
+	usleep(300000);
+	if (!file_write("/proc/sys/vm/drop_caches", "3"))
+		die("drop_caches: %s", strerror(errno));
+	usleep(100000);
+	return file_number("/proc/meminfo", "MemFree:") + kept_pages() * (PAGE / 1024);
 }

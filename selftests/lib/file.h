@@ -9,5 +9,6 @@
 
 bool file_write(const char *path, const char *value);
 long file_number(const char *path, const char *name);
+long free_kib(void);
 
 #endif

@@ -193,6 +193,7 @@ void vm_free(struct vm *vm);
 long vm_slot(struct vm *vm, uint32_t slot, uint64_t gpa, uint64_t size, void *hva,
 	     uint32_t flags);
 void *ram_alloc(size_t size);
+bool ram_collapse(void *mem, size_t size);
 struct vcpu *vcpu_create(struct vm *vm, unsigned int id);
 struct vcpu *vcpu_create_nocpuid(struct vm *vm, unsigned int id);
 void vcpu_free(struct vcpu *vcpu);
@@ -272,32 +273,27 @@ void kick(pthread_t thread);
 uint64_t now_us(void);
 void sleep_us(uint64_t us);
 /*
- * Wait until @cond, at most @us; false if it didn't come true. It looks less and less often: in a
+ * Wait until @cond, at most @us; false if it didn't come true. It doesn't look again when it has,
+ * and does look when the time is over, which may be long gone by then. It looks less and less often: in a
  * slow emulator, a look every 200 us takes all the time of a CPU that a vCPU needs.
  */
 #define wait_at_most(us, cond)						\
 ({									\
 	uint64_t __end = now_us() + (us);				\
 	unsigned int __us;						\
-	for (__us = 100; !(cond) && now_us() < __end; __us += __us / 4)	\
+	bool __true, __last;						\
+	for (__us = 100;; __us += __us / 4) {				\
+		__last = now_us() >= __end;				\
+		__true = (cond);					\
+		if (__true || __last)					\
+			break;						\
 		sleep_us(__us);						\
-	!!(cond);							\
+	}								\
+	__true;								\
 })
 
 /* For what has to come: however busy the machine is, an emulator has got so far by then. */
 #define wait_for(cond)	wait_at_most(20000000, cond)
-
-/*
- * Wait until the guest of @runner, which halts until it has had its last interrupt, is done. TCG
- * may put its STI and HLT apart (testing.rst): if the last one comes in between, the guest sleeps
- * for ever, and there @again, which sends one more, gets it done.
- */
-#define wait_for_halted(runner, again)					\
-({									\
-	if (cpu_is_tcg() && !wait_at_most(2000000, (runner)->done))	\
-		again;							\
-	wait_for((runner)->done);					\
-})
 
 /*
  * Is @value, which is measured anew each time, once less than @limit? Another process may hold a

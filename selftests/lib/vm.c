@@ -4,6 +4,10 @@
  */
 #include "hvtest.h"
 
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE	25
+#endif
+
 /**
  * ram_alloc() - memory for a slot
  * @size: bytes
@@ -18,6 +22,30 @@ void *ram_alloc(size_t size)
 	if (mem == MAP_FAILED)
 		die("mmap of %zu bytes: %s", size, strerror(errno));
 	return mem;
+}
+
+/**
+ * ram_collapse() - put large pages behind memory for a slot
+ * @mem: memory that has its contents
+ * @size: bytes
+ *
+ * What MADV_HUGEPAGE promises becomes small pages if the host has no others just then.
+ *
+ * Return: false if the host has none; errno says what it lacks.
+ */
+bool ram_collapse(void *mem, size_t size)
+{
+	unsigned int i;
+
+	/* EAGAIN: somebody else looks at one of the pages just now */
+	for (i = 0; i < 10; i++) {
+		if (!madvise(mem, size, MADV_COLLAPSE))
+			return true;
+		if (errno != EAGAIN)
+			return false;
+		sleep_us(10000);
+	}
+	return false;
 }
 
 /**
