@@ -8,7 +8,7 @@ import time
 
 # What the host's kernel says when something is wrong with it.
 KERNEL_TROUBLE = re.compile(
-    r"BUG: |Oops: |WARNING: CPU: |WARNING: possible|kernel BUG at"
+    r"BUG: |Oops: |int3: |WARNING: CPU: |WARNING: possible|kernel BUG at"
     r"|general protection fault|Kernel panic|stack segment: "
     r"|double fault: |unchecked MSR access|soft lockup|hard LOCKUP"
     r"|rcu: INFO: \w+ (self-)?detected|blocked for more than \d+ seconds"
@@ -230,6 +230,12 @@ class Console:
             self.trouble.append("module cannot be unloaded: " + rest)
         elif word == "done":
             self.done = True
+
+    def stale_breakpoint(self):
+        """Did the emulator run into a breakpoint that the host's kernel had
+        taken away again, while it patched itself at boot?"""
+        return not self.started and any("int3: " in line
+                                        for line in self.trouble)
 
     def problems(self):
         """Every reason for which this run has failed, most telling first."""

@@ -16,6 +16,14 @@ static void freeze(void)
 		cpu_relax();
 }
 
+/* A breakpoint of nobody's where the kernel can't go on */
+static void int3(void)
+{
+	local_bh_disable();
+	asm volatile("int3");
+	local_bh_enable();
+}
+
 static int set_fault(const char *value, const struct kernel_param *param)
 {
 	if (sysfs_streq(value, "warn"))
@@ -24,6 +32,8 @@ static int set_fault(const char *value, const struct kernel_param *param)
 		pr_warn("requested\n");
 	else if (sysfs_streq(value, "oops"))
 		*(volatile int *)NULL = 0;
+	else if (sysfs_streq(value, "int3"))
+		int3();
 	else if (sysfs_streq(value, "lockup"))
 		for (;;)
 			cpu_relax();
@@ -44,7 +54,7 @@ static const struct kernel_param_ops fault_ops = {
 };
 
 module_param_cb(fault, &fault_ops, NULL, 0200);
-MODULE_PARM_DESC(fault, "warn, message, oops, lockup, freeze, hang or leak");
+MODULE_PARM_DESC(fault, "warn, message, oops, int3, lockup, freeze, hang or leak");
 
 static int __init testbed_fault_init(void)
 {
