@@ -380,7 +380,7 @@ long hv_pci_set_vector(struct hv_pci *dev, const struct hv_pci_vector_route *r)
 			return rc;
 	}
 	post_msi(v);
-	/* What the handler took before is delivered: a guest that has masked a vector relies on it. */
+	/* What the handler took before is delivered: who has masked a vector relies on it. */
 	synchronize_irq(v->irq);
 	return 0;
 }
