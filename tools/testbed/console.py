@@ -110,6 +110,7 @@ class Console:
         self.lines = []
         self.partial = ""
         self.shown = 0          # characters of the partial line shown already
+        self.loading = False
         self.started = False
         self.done = False
         self.status = None
@@ -213,7 +214,9 @@ class Console:
 
     def message(self, message):
         word, _, rest = message.partition(" ")
-        if word == "start":
+        if word == "loading":
+            self.loading = True
+        elif word == "start":
             self.started = True
             self.enter("the command is running", self.limits[1])
         elif word == "exit":
@@ -233,8 +236,8 @@ class Console:
 
     def stale_breakpoint(self):
         """Did the emulator run into a breakpoint that the host's kernel had
-        taken away again, while it patched itself at boot?"""
-        return not self.started and any("int3: " in line
+        taken away again while it patched itself, before any module?"""
+        return not self.loading and any("int3: " in line
                                         for line in self.trouble)
 
     def problems(self):
