@@ -172,6 +172,7 @@ bool cpu_is_intel(void);
 bool parameter(const char *name);
 bool cpu_is_tcg(void);
 bool cpu_repeats_faults(void);
+bool cpu_sends_spurious(void);
 bool kvm_changes_tsc(void);
 #define KVM_CHANGES_TSC	"stock KVM lets the TSC catch up on a host without a constant one"
 long hv_ioctl(int fd, unsigned long nr, ...);

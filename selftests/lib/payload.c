@@ -39,6 +39,7 @@ void vm_load(struct vm *vm, const char *payload)
 	}
 	vm->payload = p->image;
 	guest_u32(vm, "sti_hlt_splits") = cpu_is_tcg();
+	guest_u32(vm, "stray_vector") = cpu_sends_spurious() ? 255 : 0;
 }
 
 /**

@@ -96,19 +96,15 @@ interrupt64:
 	jne	1f
 	incq	32(%rsp)
 1:	lock incl irq_count(, %rcx, 4)
-	/*
-	 * The spurious vector has no EOI (SDM 3A 11.9) and is nobody's interrupt: an emulated
-	 * processor delivers it now and then (testing.rst).
-	 */
-	cmpq	$255, %rcx
-	je	return64
+	cmpl	stray_vector, %ecx
+	je	2f
 	movq	$1, %rax
 	lock xaddq %rax, irq_total
 	andl	$63, %eax
 	movb	%cl, irq_order(%rax)
 	cmpq	$2, %rcx
 	je	return64
-	cmpl	$0, eoi
+2:	cmpl	$0, eoi
 	je	return64
 	cmpl	$2, eoi
 	je	eoi_x2apic
@@ -183,6 +179,7 @@ return32:
 	.balign	16
 	.global	fault_vector, fault_error, fault_rip, fault_rflags, fault_cr2, fault_dr6
 	.global	fault_count, fixup, irq_count, irq_total, irq_order, eoi, sti_hlt_splits
+	.global	stray_vector
 fault_vector:	.quad	-1
 fault_error:	.quad	0
 fault_rip:	.quad	0
@@ -196,6 +193,12 @@ irq_total:	.quad	0
 eoi:		.long	0
 /* An interrupt in the shadow of STI ends the HLT behind it: TCG (testing.rst) */
 sti_hlt_splits:	.long	0
+/*
+ * What the processor delivers unasked, or 0: the spurious vector in Bochs (testing.rst), which makes
+ * it in service like any other.
+ */
+stray_vector:	.long	0
+		.long	0
 irq_count:	.fill	256, 4, 0
 irq_order:	.fill	64, 1, 0xff
 
