@@ -163,6 +163,8 @@ static bool plugged_in(const bdf_t bdf)
 {
 	unsigned int i;
 
+	if (!wait_for(!pci_present(bdf)))
+		return false;
 	/* For a second after the power went the port's driver looks away. */
 	sleep_us(1500000);
 	for (i = 0; i < 200 && !pci_present(bdf); i++) {

@@ -27,8 +27,10 @@ struct memory {
 
 static struct memory memory_now(void)
 {
+	long free = free_kib();
+
 	return (struct memory) {
-		.free = free_kib(),
+		.free = free,
 		.objects = file_number("/proc/meminfo", "SUnreclaim:"),
 	};
 }
