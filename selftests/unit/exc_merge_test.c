@@ -16,16 +16,20 @@ static const u8 contributory[] = { 0, 10, 11, 12, 13, 21 };
 static const u8 page_fault[] = { 14, 20 };
 static const u8 double_fault[] = { 8 };
 
-#define ALL(first, second, result)						\
-	do {									\
-		unsigned int i, j;						\
-										\
-		for (i = 0; i < sizeof(first); i++)				\
-			for (j = 0; j < sizeof(second); j++)			\
-				EXPECT_EQ(result, hv_exc_merge(first[i], second[j])) { \
-					TH_LOG("%u, then %u", first[i], second[j]); \
-				}						\
-	} while (0)
+static void merge(struct __test_metadata *_metadata, const u8 *first, size_t nr_first,
+		  const u8 *second, size_t nr_second, int result)
+{
+	size_t i, j;
+
+	for (i = 0; i < nr_first; i++)
+		for (j = 0; j < nr_second; j++)
+			EXPECT_EQ(result, hv_exc_merge(first[i], second[j])) {
+				TH_LOG("%u, then %u", first[i], second[j]);
+			}
+}
+
+#define ALL(first, second, result)	\
+	merge(_metadata, first, sizeof(first), second, sizeof(second), result)
 
 TEST(first_benign)
 {

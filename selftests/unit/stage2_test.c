@@ -444,7 +444,7 @@ static u64 model_leaf(const struct hv_s2_format *fmt, const struct model_page *p
 	return leaf | (p->young ? fmt->accessed : 0);
 }
 
-TEST_F(s2, model)
+TEST_F_TIMEOUT(s2, model, 250)
 {
 	const struct hv_s2_format *fmt = self->fmt;
 	u64 leaves = 0, mapped = 0, collided = 0;
@@ -567,7 +567,7 @@ static void model_protect(struct hv_s2 *s2, struct model_page *p, u64 gfn, unsig
 	hv_s2_protect(s2, gfn + at, len, false);
 }
 
-TEST_F(s2, model_large)
+TEST_F_TIMEOUT(s2, model_large, 250)
 {
 	const struct hv_s2_format *fmt = self->fmt;
 	unsigned int i, w, n, large = 0;
@@ -726,7 +726,7 @@ static void *fault_all(void *arg)
 	return NULL;
 }
 
-TEST_F(s2, parallel)
+TEST_F_TIMEOUT(s2, parallel, 250)
 {
 	const u64 soft = self->fmt->accessed | self->fmt->dirty;
 	const u64 want = self->fmt->leaf | self->fmt->exec | self->fmt->write;
@@ -803,7 +803,7 @@ static void *zap_locked(void *arg)
 	return NULL;
 }
 
-TEST_F(s2, parallel_with_unmap)
+TEST_F_TIMEOUT(s2, parallel_with_unmap, 250)
 {
 	struct worker worker[THREADS + 1];
 	pthread_t thread[THREADS + 1];
