@@ -30,6 +30,8 @@ prepare()
 		modprobe $module
 	done
 	ip link set lo up
+	# a reset may have come in the middle of a line
+	echo
 	say cpus "$(nproc)"
 }
 
@@ -103,9 +105,12 @@ console()
 {
 	local line
 
+	# open before the host knows, and all the time: who closes it throws away what has come
+	exec 5<> /dev/hvc0
 	say hvc-ready
-	echo "hello host, this is hvc0" > /dev/hvc0
-	read -r line < /dev/hvc0
+	echo "hello host, this is hvc0" >&5
+	read -r line <&5
+	exec 5>&-
 	say hvc "$line"
 }
 

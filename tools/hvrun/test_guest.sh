@@ -96,7 +96,7 @@ said()
 	until grep -q "^@ $1\( .*\)*$cr\$" out; do
 		kill -0 "$pid" 2> /dev/null || return 1
 		patience=$((patience - 1))
-		[ $patience != 0 ] || kill -KILL "$pid"
+		[ $patience != 0 ] || { kill -KILL "$pid"; return 1; }
 		sleep 0.2
 	done
 	sed -n "s/^@ $1\( \(.*\)\)*$cr\$/\2/p" out | tail -n 1

@@ -307,6 +307,7 @@ takes_signals $!
 sleep 1
 kill -TERM $!
 sleep 2
+soon grep -qs '^ShdPnd:[[:space:]]*0*$' /proc/$!/status
 kill -TERM $!
 ended $! && { wait $!; [ $? = 143 ]; }
 report $? "a second SIGTERM does, with standard error to the same reader"

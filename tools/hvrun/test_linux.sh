@@ -38,7 +38,7 @@ make_disk()
 
 make_net()
 {
-	modprobe tun && tunctl -t tap0 > /dev/null && ip addr add 10.9.9.1/24 dev tap0 &&
+	modprobe tun && { tunctl -d tap0; tunctl -t tap0; } > /dev/null 2>&1 && ip addr add 10.9.9.1/24 dev tap0 &&
 		ip link set tap0 up || return
 	mkdir -p www
 	dd if=/dev/urandom of=www/bulk bs=64k count=32 2> /dev/null
@@ -49,6 +49,8 @@ make_net()
 # start STEPS: the guest, in the background; what it says is in out
 start()
 {
+	# what the guest before said
+	: > out; : > err
 	"$hvrun" --device "$device" --cpus "$cpus" --stats --rng --console pty \
 		--disk disk --disk rodisk,ro --net tap=tap0,mac=52:54:00:09:09:02 \
 		--append "console=ttyS0 panic=-1 quiet $quirks do=$1" \

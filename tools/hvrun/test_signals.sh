@@ -15,9 +15,9 @@ soon()
 	done
 }
 
-# takes_signals PID: hvrun has blocked SIGINT and SIGQUIT, the last bits but one, to take them
-# when it waits for events
+# takes_signals PID: hvrun has blocked SIGINT and SIGQUIT, SIGUSR1 and SIGTERM (2, 3, 10 and 15: the
+# bits 0x4206), to take them when it waits for events or enters the guest
 takes_signals()
 {
-	soon grep -qs '^SigBlk:.*6$' "/proc/$1/status"
+	soon grep -qs '^SigBlk:.*42.6$' "/proc/$1/status"
 }

@@ -35,7 +35,7 @@ make_disk()
 
 make_net()
 {
-	modprobe -a tun vhost_net && tunctl -t tap0 > /dev/null &&
+	modprobe -a tun vhost_net && { tunctl -d tap0; tunctl -t tap0; } > /dev/null 2>&1 &&
 		ip addr add 10.9.9.1/24 dev tap0 && ip link set tap0 up || return
 	mkdir -p www
 	dd if=/dev/urandom of=www/bulk bs=64k count=32 2> /dev/null
