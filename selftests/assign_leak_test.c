@@ -21,12 +21,8 @@
 /* Pages that are pinned now, in the whole machine: counted by each CPU, added up at need */
 static long pinned(void)
 {
-	char none;
-	int fd = open("/proc/sys/vm/stat_refresh", O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0 || read(fd, &none, 1) < 0)
+	if (!file_write("/proc/sys/vm/stat_refresh", "1"))
 		die("stat_refresh: %s", strerror(errno));
-	close(fd);
 	return file_number("/proc/vmstat", "nr_foll_pin_acquired ") -
 	       file_number("/proc/vmstat", "nr_foll_pin_released ");
 }

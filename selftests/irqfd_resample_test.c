@@ -79,14 +79,6 @@ static long line(struct vm *vm, uint32_t level)
 }
 
 /* As the IOAPIC shows a line of a masked pin */
-static bool is_up(struct vm *vm)
-{
-	struct hv_irqchip chip = { .chip_id = HV_IRQCHIP_IOAPIC };
-
-	must(hv_ioctl(vm->fd, HV_GET_IRQCHIP, &chip));
-	return chip.chip.ioapic.irr >> GSI & 1;
-}
-
 static void signal_fd(int fd)
 {
 	uint64_t one = 1;
@@ -202,10 +194,10 @@ TEST_F(resample, deassign_releases)
 	ASSERT_EQ(0, connect_fds(self->vm, self->fd, self->resamplefd));
 	program(self->vcpu, VECTOR | RTE_LEVEL | RTE_MASK);
 	signal_fd(self->fd);
-	EXPECT_TRUE(is_up(self->vm));
+	EXPECT_TRUE(ioapic_is_up(self->vm, GSI));
 	close(self->fd);
 	self->fd = new_fd(EFD_NONBLOCK);
-	EXPECT_TRUE(wait_for(!is_up(self->vm)));
+	EXPECT_TRUE(wait_for(!ioapic_is_up(self->vm, GSI)));
 	program(self->vcpu, VECTOR | RTE_LEVEL);
 	EXPECT_EQ(0, guest_call(self->vcpu, "window"));
 }

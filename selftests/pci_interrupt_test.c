@@ -102,15 +102,6 @@ static bool arrives(FIXTURE_DATA(pci_interrupt) *self, uint64_t total)
 	       guest_call(self->vcpu, "window") == total;
 }
 
-/* The line is up. */
-static bool is_up(FIXTURE_DATA(pci_interrupt) *self)
-{
-	struct hv_irqchip chip = { .chip_id = HV_IRQCHIP_IOAPIC };
-
-	must(hv_ioctl(self->vm->fd, HV_GET_IRQCHIP, &chip));
-	return chip.chip.ioapic.irr >> PIN & 1;
-}
-
 TEST_F(pci_interrupt, refused)
 {
 	EXPECT_EQ(-ENXIO, set_vector(self->edu, 0, VECTOR, 0));
@@ -307,7 +298,7 @@ TEST_F(pci_interrupt, intx_shared)
 	ASSERT_EQ(0, set_irqs(self->edu, HV_PCI_IRQ_INTX, 1, PIN));
 	ASSERT_EQ(0, set_irqs(other, HV_PCI_IRQ_INTX, 1, PIN));
 	ASSERT_TRUE(edu_interrupt(other));
-	ASSERT_TRUE(wait_for(is_up(self)));
+	ASSERT_TRUE(wait_for(ioapic_is_up(self->vm, PIN)));
 	config_write(self->edu->fd, PCI_COMMAND, PCI_COMMAND_INTX_DISABLE, 2);
 	guest_call(self->vcpu, "ioapic_write", REDTBL(PIN), VECTOR | RTE_LEVEL);
 	edu_write(other, EDU_IRQ_ACK, 1);
@@ -315,7 +306,7 @@ TEST_F(pci_interrupt, intx_shared)
 	/* The other way round: the level goes with the one that had it. */
 	guest_call(self->vcpu, "ioapic_write", REDTBL(PIN), VECTOR | RTE_LEVEL | RTE_MASKED);
 	ASSERT_TRUE(edu_interrupt(other));
-	ASSERT_TRUE(wait_for(is_up(self)));
+	ASSERT_TRUE(wait_for(ioapic_is_up(self->vm, PIN)));
 	config_write(other->fd, PCI_COMMAND, PCI_COMMAND_INTX_DISABLE, 2);
 	guest_call(self->vcpu, "ioapic_write", REDTBL(PIN), VECTOR | RTE_LEVEL);
 	EXPECT_EQ(1, guest_call(self->vcpu, "window"));

@@ -94,7 +94,7 @@ static bool fire(FIXTURE_DATA(msix) *self, unsigned int n)
 	return true;
 }
 
-/* More of vector @n, or of its message @k, have arrived: @before was the number. */
+/* More than @before of vector @n have arrived by its message @k. */
 static bool came(FIXTURE_DATA(msix) *self, unsigned int n, unsigned int k, uint32_t before)
 {
 	return wait_for((guest_call(self->vcpu[0], "window"),

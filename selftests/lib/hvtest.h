@@ -195,6 +195,7 @@ long vm_slot(struct vm *vm, uint32_t slot, uint64_t gpa, uint64_t size, void *hv
 	     uint32_t flags);
 void *ram_alloc(size_t size);
 bool ram_collapse(void *mem, size_t size);
+bool ioapic_is_up(struct vm *vm, unsigned int pin);
 struct vcpu *vcpu_create(struct vm *vm, unsigned int id);
 struct vcpu *vcpu_create_nocpuid(struct vm *vm, unsigned int id);
 void vcpu_free(struct vcpu *vcpu);
@@ -275,8 +276,8 @@ uint64_t now_us(void);
 void sleep_us(uint64_t us);
 /*
  * Wait until @cond, at most @us; false if it didn't come true. It doesn't look again when it has,
- * and does look when the time is over, which may be long gone by then. It looks less and less often: in a
- * slow emulator, a look every 200 us takes all the time of a CPU that a vCPU needs.
+ * and does look when the time is over, which may be long gone by then. It looks less and less
+ * often: in a slow emulator, a look every 200 us takes all the time of a CPU that a vCPU needs.
  */
 #define wait_at_most(us, cond)						\
 ({									\

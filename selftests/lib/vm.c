@@ -180,6 +180,21 @@ struct vcpu *vcpu_create_nocpuid(struct vm *vm, unsigned int id)
 }
 
 /**
+ * ioapic_is_up() - the level of a pin of the kernel's IOAPIC
+ * @vm: VM that has one
+ * @pin: number
+ *
+ * Return: whether somebody raises it.
+ */
+bool ioapic_is_up(struct vm *vm, unsigned int pin)
+{
+	struct hv_irqchip chip = { .chip_id = HV_IRQCHIP_IOAPIC };
+
+	must(hv_ioctl(vm->fd, HV_GET_IRQCHIP, &chip));
+	return chip.chip.ioapic.irr >> pin & 1;
+}
+
+/**
  * vcpu_create() - make a vCPU with all that can be had in its CPUID
  * @vm: its VM
  * @id: its id
