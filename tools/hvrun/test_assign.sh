@@ -35,8 +35,6 @@ fi
 dir=$(mktemp -d)
 cd "$dir" || exit 1
 
-# What the guest before said is gone when the next one is listened to: it opens out and err late.
-
 # run CARD DISK NAME STEPS OPTION RESET: a guest that drives them; NAME is the disk's, on either
 # side; with ",noreset" they needn't be reset between the host and the guest
 run()
@@ -46,7 +44,7 @@ run()
 	fill_disk "$3"
 	hvctl device bind "$1" "$2"
 	report $? "$3: hvctl binds it and the card"
-	: > out; : > err
+	forget
 	hvrun --device "/dev/hv-pci/$1$6" --device "/dev/hv-pci/$2$6" \
 		--append "console=ttyS0 panic=-1 quiet $quirks $5 do=host_disk:$3,$4,button" \
 		--initrd "$initrd" "$kernel" > out 2> err < /dev/null &
@@ -71,7 +69,7 @@ pull_out()
 	local patience=100
 
 	hvctl device bind "$1" > /dev/null
-	: > out; : > err
+	forget
 	hvrun --device "/dev/hv-pci/$1" "$kernel" > out 2> err < /dev/null &
 	pid=$!
 	until grep -q hv-pci /proc/interrupts || [ $patience = 0 ]; do

@@ -77,6 +77,40 @@ serve()
 	server=$!
 }
 
+# make_disk: the host's files that are disks of the guest
+make_disk()
+{
+	dd if=/dev/urandom of=disk bs=64k count=48 2> /dev/null
+	dd if=/dev/urandom of=rodisk bs=64k count=8 2> /dev/null
+}
+
+# make_net [MODULE]: the host's end of a tap, and a web server with www. A test that was killed may
+# have left the tap.
+make_net()
+{
+	modprobe -a tun "$@" && { tunctl -d tap0; tunctl -t tap0; } > /dev/null 2>&1 &&
+		ip addr add 10.9.9.1/24 dev tap0 && ip link set tap0 up || return
+	mkdir -p www
+	dd if=/dev/urandom of=www/bulk bs=64k count=32 2> /dev/null
+	httpd -f -h www &
+	server=$!
+}
+
+# clean_up: what these have made
+clean_up()
+{
+	rm -rf "$dir"
+	[ -z "$server" ] || kill "$server"
+	tunctl -d tap0 > /dev/null
+} 2> /dev/null
+
+# forget: what the guest before said; the next one's process may open out and err late
+forget()
+{
+	: > out
+	: > err
+}
+
 # fill_disk NAME: the host writes its disk; what it reads then is before
 fill_disk()
 {

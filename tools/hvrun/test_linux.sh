@@ -28,29 +28,10 @@ done
 # shellcheck source-path=SCRIPTDIR source=test_guest.sh
 . "$(dirname "$0")/hvrun_guest.sh"
 
-# ---- the host's side
-
-make_disk()
-{
-	dd if=/dev/urandom of=disk bs=64k count=48 2> /dev/null
-	dd if=/dev/urandom of=rodisk bs=64k count=8 2> /dev/null
-}
-
-make_net()
-{
-	modprobe tun && { tunctl -d tap0; tunctl -t tap0; } > /dev/null 2>&1 && ip addr add 10.9.9.1/24 dev tap0 &&
-		ip link set tap0 up || return
-	mkdir -p www
-	dd if=/dev/urandom of=www/bulk bs=64k count=32 2> /dev/null
-	httpd -f -h www &
-	server=$!
-}
-
 # start STEPS: the guest, in the background; what it says is in out
 start()
 {
-	# what the guest before said
-	: > out; : > err
+	forget
 	"$hvrun" --device "$device" --cpus "$cpus" --stats --rng --console pty \
 		--disk disk --disk rodisk,ro --net tap=tap0,mac=52:54:00:09:09:02 \
 		--append "console=ttyS0 panic=-1 quiet $quirks do=$1" \
@@ -134,18 +115,12 @@ test_stop_and_kill()
 	report $(($? != 3)) "the guest's reboot ends it with status 3"
 }
 
-clean_up()
-{
-	rm -rf "$dir"
-	[ -z "$server" ] || kill $server
-	tunctl -d tap0 > /dev/null
-} 2> /dev/null
-
 dir=$(mktemp -d)
 server=
 cd "$dir" || exit 1
 trap clean_up EXIT
 echo "TAP version 13"
+# shellcheck disable=SC2119 # it needs no other module
 if ! make_disk || ! make_net; then
 	echo "Bail out! no disk or no network in this host"
 	exit 1

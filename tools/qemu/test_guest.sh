@@ -23,7 +23,7 @@ start()
 
 	steps=$1
 	shift
-	: > out
+	forget
 	rm -f commands
 	mkfifo commands
 	"$qemu" -nodefaults -no-user-config -accel "$accel" -m 192 -display none \

@@ -25,24 +25,6 @@ shift $((OPTIND - 1))
 # shellcheck source-path=SCRIPTDIR source=test_guest.sh
 . "$(dirname "$0")/qemu_guest.sh"
 
-# ---- the host's side
-
-make_disk()
-{
-	dd if=/dev/urandom of=disk bs=64k count=48 2> /dev/null
-	dd if=/dev/urandom of=rodisk bs=64k count=8 2> /dev/null
-}
-
-make_net()
-{
-	modprobe -a tun vhost_net && { tunctl -d tap0; tunctl -t tap0; } > /dev/null 2>&1 &&
-		ip addr add 10.9.9.1/24 dev tap0 && ip link set tap0 up || return
-	mkdir -p www
-	dd if=/dev/urandom of=www/bulk bs=64k count=32 2> /dev/null
-	httpd -f -h www &
-	server=$!
-}
-
 # The first two are virtio0 and virtio1 in the guest.
 disks="-drive if=none,id=disk,file=disk,format=raw,discard=unmap
 	-drive if=none,id=rodisk,file=rodisk,format=raw,readonly=on
@@ -163,19 +145,12 @@ test_migrate()
 	rm -f state
 }
 
-clean_up()
-{
-	rm -rf "$dir"
-	[ -z "$server" ] || kill $server
-	tunctl -d tap0 > /dev/null
-} 2> /dev/null
-
 dir=$(mktemp -d)
 server=
 cd "$dir" || exit 1
 trap clean_up EXIT
 echo "TAP version 13"
-if ! make_disk || ! make_net; then
+if ! make_disk || ! make_net vhost_net; then
 	echo "Bail out! no disk or no network in this host"
 	exit 1
 fi
